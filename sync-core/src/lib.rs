@@ -1,0 +1,18 @@
+//! The heart of PocketSync: change tracking, changesets, merge, sessions and a hub as state
+//! machines. No sockets, no runtime, no threads; time comes in as an argument.
+
+pub mod change;
+pub mod clock;
+pub mod codec;
+pub mod id;
+pub mod lineage;
+pub mod merge;
+pub mod runtime;
+pub mod store;
+pub mod transport;
+pub mod value;
+pub mod wire;
+
+pub use bytes::Bytes;
+#[cfg(feature = "sqlite")]
+pub use rusqlite;

@@ -1,0 +1,15 @@
+//! The lattice: pure functions that merge two states of a row, the same on every replica.
+//!
+//! Everything here is a maximum, so the join is commutative, associative and idempotent:
+//! replicas that have seen the same changes hold the same state, whatever the order, the
+//! duplication or the grouping in which they saw them.
+//!
+//! * A row's [`Life`] is three maxima: its largest birth, its largest death, and the largest
+//!   death that was taken back.
+//! * A cell is a last-writer-wins register, ordered by version and then by value.
+
+mod life;
+mod row;
+
+pub use life::Life;
+pub use row::{Cell, Joined, RowState};

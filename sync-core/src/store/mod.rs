@@ -1,0 +1,214 @@
+//! The contract between the state machines and what keeps their state.
+//!
+//! A machine never touches a database: it hands out a [`StoreRequest`] and is told the
+//! [`StoreReply`], at once by an embedded store, later by a networked one. Everything that must
+//! commit together is one request.
+
+mod error;
+mod meet;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer};
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::change::Changeset;
+use crate::id::{Scope, SiteId};
+use crate::lineage::{Cursor, Lineage};
+use crate::value::Value;
+
+/// What a machine asks of its store.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum StoreRequest {
+    /// Who are we in this scope, and what do we hold of others? Answered by
+    /// [`StoreReply::Identity`].
+    Identify {
+        /// The logical database.
+        scope: Scope,
+    },
+    /// A peer introduced itself. Checks both histories for forks, corrects the clock, and says
+    /// from where to send. Answered by [`StoreReply::Met`].
+    Meet(Meet),
+    /// What does `peer` not have yet? Folds first where there is a journal, and marks durably
+    /// what it hands out as offered. Answered by [`StoreReply::Extracted`].
+    Extract {
+        /// The logical database.
+        scope: Scope,
+        /// For whom; what came from this peer is left out.
+        peer: SiteId,
+        /// What the peer holds of us already.
+        after: Cursor,
+        /// About how many bytes of changes to answer; at least one row is.
+        max_bytes: usize,
+    },
+    /// Take these pieces in, each the next piece of a peer's log. Every completed group is one
+    /// transaction (several may share one), and everything that the reply calls staged or
+    /// applied is durable. Answered by [`StoreReply::Applied`], one outcome a chunk.
+    Apply {
+        /// The logical database.
+        scope: Scope,
+        /// The pieces, in the order of their arrival.
+        chunks: Vec<Chunk>,
+    },
+    /// `peer` holds us durably up to `cursor`. Answered by [`StoreReply::Done`].
+    Acked {
+        /// The logical database.
+        scope: Scope,
+        /// Who acknowledged.
+        peer: SiteId,
+        /// Up to where.
+        cursor: Cursor,
+    },
+    /// The wall clock was set: stamps from before say nothing about the time from now on.
+    /// Answered by [`StoreReply::Done`].
+    ClockJumped {
+        /// The logical database.
+        scope: Scope,
+    },
+}
+
+impl StoreRequest {
+    /// The logical database that this is about.
+    pub fn scope(&self) -> &Scope {
+        match self {
+            StoreRequest::Identify { scope }
+            | StoreRequest::Extract { scope, .. }
+            | StoreRequest::Apply { scope, .. }
+            | StoreRequest::Acked { scope, .. }
+            | StoreRequest::ClockJumped { scope } => scope,
+            StoreRequest::Meet(meet) => &meet.scope,
+        }
+    }
+}
+
+/// A piece of a peer's log.
+///
+/// A group (one transaction of the sender, or everything that a catch-up has to say) is one or
+/// more chunks, the last of which says so. Earlier chunks are staged durably until it arrives,
+/// up to a bound beyond which they are applied as they come.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Chunk {
+    /// Whose log.
+    pub peer: SiteId,
+    /// The peer's openings, kept with the cursor.
+    pub lineage: Arc<Lineage>,
+    /// The piece begins after this position; it is taken only where that is what we hold.
+    pub from: Cursor,
+    /// The piece ends at this position.
+    pub to: Cursor,
+    /// Whether the group is complete with it.
+    pub last: bool,
+    /// What changed.
+    pub changeset: Changeset,
+}
+
+/// What a store answers.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum StoreReply {
+    /// To [`StoreRequest::Identify`].
+    Identity(Identity),
+    /// To [`StoreRequest::Meet`].
+    Met(Met),
+    /// To [`StoreRequest::Extract`].
+    Extracted(Extracted),
+    /// To [`StoreRequest::Apply`]: one outcome for each chunk, in order.
+    Applied(Vec<ChunkOutcome>),
+    /// Done; there is nothing to tell.
+    Done,
+}
+
+/// Who a replica is, and what it holds of others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Identity {
+    /// The replica's site.
+    pub site: SiteId,
+    /// Its openings, the present one included.
+    pub lineage: Lineage,
+    /// The end of its log.
+    pub head: Cursor,
+    /// What it holds of each replica that it has met, the most recent first; bounded.
+    pub holdings: Vec<Holding>,
+}
+
+/// A piece of our own log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Extracted {
+    /// Where it ends. Equal to where it began when there is nothing new.
+    pub to: Cursor,
+    /// Whether it reaches the end of the log: the receiver has whole transactions then.
+    pub last: bool,
+    /// What changed; may be empty although `to` is ahead, when all of it came from the peer.
+    pub changeset: Changeset,
+}
+
+/// What became of a [`Chunk`].
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum ChunkOutcome {
+    /// Kept until its group is complete.
+    Staged {
+        /// What we hold of the peer now, durably.
+        held: Cursor,
+    },
+    /// Merged.
+    Applied {
+        /// What we hold of the peer now, durably.
+        held: Cursor,
+        /// What that did to our own log; `None` when it changed nothing.
+        committed: Option<Committed>,
+    },
+    /// The chunk does not begin where we stand; it was not taken.
+    Gap {
+        /// What we hold of the peer.
+        held: Cursor,
+    },
+}
+
+/// What a merge did to our own log.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Committed {
+    /// The log before it.
+    pub from: Cursor,
+    /// The log after it.
+    pub to: Cursor,
+    /// What won, for live sessions. Empty in a replica with tables, which extracts it.
+    pub delta: Changeset,
+    /// The rows of user tables that look different now. Empty in a store without tables.
+    pub shown: Vec<ShownRows>,
+    /// Whether the merge wrote something of its own, which the peer does not have.
+    pub derived: bool,
+}
+
+/// Rows of a user table that a merge changed, for the application to refresh.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ShownRows {
+    /// The table.
+    pub table: String,
+    /// The local primary keys of rows that were inserted or changed.
+    pub changed: Vec<Box<[Value]>>,
+    /// The local primary keys of rows that are gone.
+    pub removed: Vec<Box<[Value]>>,
+}
+
+/// A store that answers in the calling thread: SQLite, memory.
+pub trait Store: Send {
+    /// Does one request.
+    ///
+    /// # Errors
+    /// When the store could not; nothing of the request has happened then.
+    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError>;
+}
+
+/// A store that answers later: a database on the network.
+#[async_trait]
+pub trait AsyncStore: Send + Sync {
+    /// Does one request.
+    ///
+    /// # Errors
+    /// When the store could not; nothing of the request has happened then.
+    async fn run(&self, request: StoreRequest) -> Result<StoreReply, StoreError>;
+}

@@ -1,0 +1,14 @@
+//! The wire: messages, and the frames that carry them.
+
+mod message;
+
+pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, Welcome, WireError};
+
+/// The protocol version that this build speaks.
+pub const PROTOCOL: u16 = 1;
+
+/// Every transport carries frames of at least this many bytes.
+pub const MIN_FRAME_BYTES: usize = 256;
+
+/// The largest frame that is sent where nobody said otherwise.
+pub const DEFAULT_MAX_FRAME_BYTES: usize = 1 << 20;
