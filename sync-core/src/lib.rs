@@ -7,6 +7,7 @@ pub mod codec;
 pub mod id;
 pub mod lineage;
 pub mod merge;
+pub mod restamp;
 pub mod runtime;
 pub mod store;
 pub mod transport;

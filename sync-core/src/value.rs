@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::RowId;
 
-/// A cell's value: SQLite's five storage classes, and a reference to a row.
+/// A cell's value: SQLite's five storage classes, and two forms of foreign key.
 ///
 /// Equality and order are those of the content to the bit (`1` is not `1.0`, `0.0` is not
 /// `-0.0`). The order is total and has no meaning beyond breaking ties the same way everywhere.
@@ -31,6 +31,9 @@ pub enum Value {
     Blob(Vec<u8>),
     /// A foreign key, as the global identity of the row that it points at.
     Ref(Box<RowId>),
+    /// A foreign key that pointed at nothing where it was written: shown as it is, and waits for
+    /// no parent.
+    Dangling(Box<Value>),
 }
 
 impl Value {
@@ -42,6 +45,7 @@ impl Value {
             Value::Text(_) => 3,
             Value::Blob(_) => 4,
             Value::Ref(_) => 5,
+            Value::Dangling(_) => 6,
         }
     }
 
@@ -60,6 +64,7 @@ impl Value {
                 RowId::Natural(key) => 2 + key.iter().map(Value::weight).sum::<usize>(),
                 _ => 18,
             },
+            Value::Dangling(value) => 1 + value.weight(),
         }
     }
 
@@ -75,6 +80,7 @@ impl Value {
                 writer.bytes(bytes);
             }
             Value::Ref(id) => id.encode(writer),
+            Value::Dangling(value) => value.encode(writer),
         }
     }
 
@@ -97,6 +103,10 @@ impl Value {
                 let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
                 Value::Ref(Box::new(RowId::decode_nested(reader, depth)?))
             }
+            6 => {
+                let depth = depth.checked_sub(1).ok_or(DecodeError::TooDeep)?;
+                Value::Dangling(Box::new(Value::decode_nested(reader, depth)?))
+            }
             tag => return Err(DecodeError::UnknownTag { what: "value", tag }),
         })
     }
@@ -109,6 +119,7 @@ impl Ord for Value {
             (Value::Real(a), Value::Real(b)) => a.to_bits().cmp(&b.to_bits()),
             (Value::Text(a), Value::Text(b)) | (Value::Blob(a), Value::Blob(b)) => a.cmp(b),
             (Value::Ref(a), Value::Ref(b)) => a.cmp(b),
+            (Value::Dangling(a), Value::Dangling(b)) => a.cmp(b),
             _ => self.rank().cmp(&other.rank()),
         }
     }
@@ -137,6 +148,7 @@ impl Hash for Value {
             Value::Real(real) => real.to_bits().hash(state),
             Value::Text(bytes) | Value::Blob(bytes) => bytes.hash(state),
             Value::Ref(id) => id.hash(state),
+            Value::Dangling(value) => value.hash(state),
         }
     }
 }
@@ -160,6 +172,7 @@ impl fmt::Display for Value {
                 f.write_str("'")
             }
             Value::Ref(id) => write!(f, "<{id}>"),
+            Value::Dangling(value) => write!(f, "<dangling {value}>"),
         }
     }
 }

@@ -6,9 +6,13 @@
 
 mod error;
 mod meet;
+mod record;
+mod sites;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer};
+pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
+pub use record::{Record, RecordCell, decode_life, encode_life};
+pub use sites::Sites;
 
 use std::sync::Arc;
 
