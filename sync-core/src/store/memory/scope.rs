@@ -50,7 +50,7 @@ impl MemoryScope {
 
     pub(super) fn open(&mut self, stamp: Stamp) {
         self.stamp = stamp;
-        self.state.lineage.open(self.state.head, stamp);
+        self.state.lineage.open_after(self.state.head, self.state.offered.seq, stamp);
     }
 
     pub(super) fn staged_bytes(&self) -> u64 {
