@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::meet::drop_staged;
-use super::{ChangesetBuilder, PeerState, Records, Role};
+use super::{ChangesetBuilder, PeerState, Records, Role, row_key};
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
@@ -80,7 +80,7 @@ fn merge(
         let number = names.table(&table.name);
         columns.push(table.columns.iter().map(|name| names.column(number, name)).collect::<Vec<u32>>());
         let source = columns.len() - 1;
-        rows.extend(table.rows.into_iter().map(|row| (number, row.id.to_bytes(), source, row)));
+        rows.extend(table.rows.into_iter().map(|row| (number, row_key(&row.id), source, row)));
     }
     // In the order of the store's keys, so that neighbours are found together.
     rows.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
@@ -90,7 +90,9 @@ fn merge(
     let mut rows = rows.into_iter().peekable();
     while let Some((table, key, source, row)) = rows.next() {
         let id = row.id.clone();
-        let mut record = records.record(table, &key)?.unwrap_or_default();
+        let held = records.record(table, &key)?;
+        let known = held.is_some();
+        let mut record = held.unwrap_or_default();
         let before = record.life;
         let mut told = row.life;
         let mut won = record.merge(row, &columns[source], seq).is_some();
@@ -104,7 +106,7 @@ fn merge(
                 record.life_seq = seq + 1;
                 derived = true;
             }
-            records.put_record(table, &key, &record)?;
+            records.put_record(table, &key, &record, known)?;
             if tell && let Some(news) = record.changes(&id, |part| part >= seq) {
                 delta.push(table, news);
             }
