@@ -277,7 +277,8 @@ fn three_operations_in_every_order() {
         .into_iter()
         .flat_map(|version| {
             let writes = [born(version, "a"), written(version, "a"), written(version, "b")];
-            writes.into_iter().chain([died(version), undone(version)])
+            let silent = RowChange { cells: Vec::new(), ..born(version, "") };
+            writes.into_iter().chain([silent, died(version), undone(version)])
         })
         .collect();
     let max = |versions: [Option<Version>; 3]| versions.into_iter().max().flatten();
