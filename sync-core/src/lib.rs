@@ -4,12 +4,15 @@
 pub mod change;
 pub mod clock;
 pub mod codec;
+pub mod driver;
 pub mod id;
 pub mod lineage;
 pub mod merge;
 pub mod restamp;
 pub mod runtime;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod transport;
 pub mod value;
 pub mod wire;
