@@ -20,7 +20,7 @@ use super::waiters::Waiters;
 use crate::clock::Now;
 use crate::driver::alarm::Alarm;
 use crate::driver::local_store::{LocalStore, Summary};
-use crate::driver::status::{Failure, State};
+use crate::driver::status::Failure;
 use crate::id::Scope;
 use crate::runtime::Runtime;
 use crate::session::{Event, RequestId, SessionConfig, SessionEnd};
@@ -31,32 +31,32 @@ use crate::transport::{Connector, Transport};
 const STEPS_A_TURN: usize = 32;
 
 pub(super) struct Engine<S> {
-    scope: Scope,
-    connector: Arc<dyn Connector>,
-    runtime: Arc<dyn Runtime>,
-    options: ClientOptions,
-    control: Arc<Control>,
-    lane: Lane<S>,
-    committed: Fuse<BoxStream<'static, ()>>,
-    schedule: LookSchedule,
-    clock: JumpDetector,
+    pub(super) scope: Scope,
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) options: ClientOptions,
+    pub(super) control: Arc<Control>,
+    pub(super) lane: Lane<S>,
+    pub(super) committed: Fuse<BoxStream<'static, ()>>,
+    pub(super) schedule: LookSchedule,
+    pub(super) clock: JumpDetector,
     /// The store has to be told that the clock was set.
-    jump_untold: bool,
+    pub(super) jump_untold: bool,
     /// The application said that it committed, and nobody has looked since.
-    noticed: bool,
-    phase: Phase,
+    pub(super) noticed: bool,
+    pub(super) phase: Phase,
     /// Counts the links, so that what the store answers finds the right one.
-    links: u64,
-    retry: Retry,
-    waiters: Waiters,
-    summary: Summary,
+    pub(super) links: u64,
+    pub(super) retry: Retry,
+    pub(super) waiters: Waiters,
+    pub(super) summary: Summary,
     /// Whether `summary` may be out of date on the side of optimism.
-    unsure: bool,
-    last_error: Option<Failure>,
-    last_sync_ms: Option<u64>,
-    retry_at_ms: Option<u64>,
-    shutting_down: bool,
-    alarm: Alarm,
+    pub(super) unsure: bool,
+    pub(super) last_error: Option<Failure>,
+    pub(super) last_sync_ms: Option<u64>,
+    pub(super) retry_at_ms: Option<u64>,
+    pub(super) shutting_down: bool,
+    pub(super) alarm: Alarm,
 }
 
 impl<S: LocalStore> Engine<S> {
@@ -72,12 +72,7 @@ impl<S: LocalStore> Engine<S> {
         Engine {
             committed: store.committed().fuse(),
             lane: Lane::new(store, Arc::clone(&runtime), control.gate.clone()),
-            schedule: LookSchedule::new(
-                options.poll_active,
-                options.poll_idle,
-                options.poll_offline,
-                now,
-            ),
+            schedule: LookSchedule::new(options.poll_active, options.poll_idle, options.poll_offline, now),
             clock: JumpDetector::new(now),
             jump_untold: false,
             noticed: false,
@@ -115,52 +110,6 @@ impl<S: LocalStore> Engine<S> {
         progress |= self.poll_phase(now, cx);
         progress |= self.feed_lane(now);
         self.answer_waiters();
-        progress
-    }
-
-    fn take_orders(&mut self, now: Now) -> bool {
-        let orders = self.control.take();
-        let mut progress = false;
-        for reply in orders.sync {
-            self.waiters.add(reply);
-            progress = true;
-            match &mut self.phase {
-                Phase::Waiting { until } => *until = now.mono,
-                Phase::Linked(link) if link.is_connected() => link.local_changed(now),
-                _ => {}
-            }
-        }
-        if orders.shutdown && !self.shutting_down {
-            self.shutting_down = true;
-            progress = true;
-            match &mut self.phase {
-                Phase::Linked(link) => link.close(now),
-                phase => *phase = Phase::Ended,
-            }
-        }
-        let suspended = self.control.gate.is_closed();
-        match &mut self.phase {
-            Phase::Ended => {}
-            Phase::Asleep if !suspended => {
-                self.retry.succeeded();
-                self.phase = Phase::Waiting { until: now.mono };
-                self.schedule.look_now(now);
-                progress = true;
-            }
-            Phase::Asleep => {}
-            phase if suspended => {
-                if let Phase::Linked(link) = phase {
-                    // A goodbye if the sink takes it at once; the machine may be frozen any moment.
-                    link.close(now);
-                    let mut cx = Context::from_waker(std::task::Waker::noop());
-                    let _ended = link.poll(now, &mut cx);
-                }
-                self.leave_link(now);
-                self.phase = if self.shutting_down { Phase::Ended } else { Phase::Asleep };
-                progress = true;
-            }
-            _ => {}
-        }
         progress
     }
 
@@ -295,7 +244,7 @@ impl<S: LocalStore> Engine<S> {
     }
 
     /// There is no link any more.
-    fn leave_link(&mut self, now: Now) {
+    pub(super) fn leave_link(&mut self, now: Now) {
         self.waiters.link_ended();
         self.schedule.set_online(now, false);
         self.schedule.want_summary(now, true);
@@ -379,55 +328,6 @@ impl<S: LocalStore> Engine<S> {
         true
     }
 
-    fn answer_waiters(&mut self) {
-        if let Phase::Linked(link) = &self.phase
-            && link.is_connected()
-            && link.caught_up
-        {
-            self.waiters.resolve(&link.acked, link.up_to_date);
-        }
-    }
-
-    fn state(&self) -> State {
-        match &self.phase {
-            _ if self.control.gate.is_closed() => State::Suspended,
-            Phase::Asleep => State::Suspended,
-            Phase::Waiting { .. } | Phase::Ended => State::Offline,
-            Phase::Connecting { .. } => State::Connecting,
-            Phase::Linked(link) if link.connected_at.is_none() => State::Connecting,
-            Phase::Linked(link) if !link.is_connected() => State::Offline,
-            Phase::Linked(link) => {
-                let in_sync = link.caught_up && link.up_to_date && !self.unsure;
-                if in_sync && self.summary.pending_changes == 0 { State::Live } else { State::CatchingUp }
-            }
-        }
-    }
-
-    /// Shows how things stand to whoever watches.
-    fn publish(&mut self, now: Now) {
-        let state = self.state();
-        let was = self.control.status.get().state;
-        // While live the time is now; it is written down where that begins and ends.
-        if (state == State::Live) != (was == State::Live) {
-            self.last_sync_ms = Some(now.wall_ms);
-        }
-        let peer = match &self.phase {
-            Phase::Linked(link) if link.is_connected() => link.peer,
-            _ => None,
-        };
-        self.control.status.update(|status| {
-            status.state = state;
-            status.pending = self.summary.pending_changes;
-            status.parked = self.summary.parked;
-            status.position = self.summary.position.clone();
-            status.peer = peer;
-            status.last_sync_ms = self.last_sync_ms;
-            status.retry_at_ms = self.retry_at_ms.filter(|_| state == State::Offline);
-            status.failures = self.retry.failures();
-            status.last_error = self.last_error.clone();
-        });
-    }
-
     fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended) && self.lane.is_free()
     }
@@ -448,6 +348,9 @@ impl<S: LocalStore> Engine<S> {
         u64::from_le_bytes(bytes)
     }
 }
+
+// Nothing in it is pinned in place.
+impl<S> Unpin for Engine<S> {}
 
 impl<S: LocalStore> Future for Engine<S> {
     type Output = ();

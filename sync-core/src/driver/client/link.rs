@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Sink, Stream};
 
 use crate::clock::Now;
 use crate::driver::status::Failure;
@@ -54,7 +53,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(transport: Transport, config: SessionConfig, close_timeout: Duration, now: Now) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        config: SessionConfig,
+        close_timeout: Duration,
+        now: Now,
+    ) -> Self {
         let outgoing_limit = 2 * config.window_bytes + SLACK_BYTES;
         let mut link = Link {
             session: Session::connect(config, now),
@@ -133,10 +137,10 @@ impl Link {
             self.drain(now);
             progress = true;
         }
-        if let Some(end) = &self.end
+        if let Some(end) = self.end.clone()
             && (self.broken || now.mono >= self.close_by || self.closed(cx))
         {
-            return Poll::Ready(Err(end.clone()));
+            return Poll::Ready(Err(end));
         }
         if progress { Poll::Ready(Ok(())) } else { Poll::Pending }
     }

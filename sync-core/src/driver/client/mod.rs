@@ -6,7 +6,9 @@ mod lane;
 mod link;
 mod local;
 mod options;
+mod orders;
 mod phase;
+mod report;
 mod retry;
 mod waiters;
 

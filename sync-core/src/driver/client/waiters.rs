@@ -74,9 +74,9 @@ impl Waiters {
     /// Both sides are in step as far as the peer's part goes: answers those whose own part the
     /// peer holds, which is all of it if `up_to_date`.
     pub(super) fn resolve(&mut self, acked: &Cursor, up_to_date: bool) {
-        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, stage)| {
-            matches!(stage, Stage::Until(target) if up_to_date || covers(acked, target))
-        });
+        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(
+            |(_, stage)| matches!(stage, Stage::Until(target) if up_to_date || covers(acked, target)),
+        );
         self.waiting = waiting;
         let done: Vec<(SyncReply, Stage)> = done;
         for (reply, _) in done {

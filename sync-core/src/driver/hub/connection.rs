@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Sink, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 
 use crate::hub::ConnId;
 use crate::runtime::Runtime;

@@ -76,8 +76,7 @@ impl HubServer {
     ) -> (HubServer, HubDriver) {
         let control = Arc::new(Control::new());
         let (arrivals, arriving) = mpsc::channel(options.arrivals);
-        let engine =
-            Engine::new(store, width, admission, runtime, options, Arc::clone(&control), arriving);
+        let engine = Engine::new(store, width, admission, runtime, options, Arc::clone(&control), arriving);
         (HubServer { control, arrivals }, HubDriver { engine: Box::pin(engine) })
     }
 
