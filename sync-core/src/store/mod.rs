@@ -29,7 +29,7 @@ pub use memory::{MemoryStore, Rows, States, Transaction};
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};
-pub use verdict::{Offered, Verdict, remembered, resume_at, verdict};
+pub use verdict::{Offered, Parting, Verdict, remembered, resume_at, verdict};
 
 use std::sync::Arc;
 

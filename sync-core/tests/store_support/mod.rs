@@ -133,6 +133,24 @@ pub fn sync_pieces(a: &mut dyn Store, b: &mut dyn Store, max_bytes: usize, piece
     panic!("forked twice");
 }
 
+/// A whole session of two devices: whoever finds out that it forked introduces itself again.
+pub fn sync_peers(a: &mut dyn Store, b: &mut dyn Store) {
+    for _ in 0..4 {
+        let hello = identify(a);
+        let us = identify(b).site;
+        let holding = hello.holdings.into_iter().find(|holding| holding.replica == us);
+        let peer = Peer { site: hello.site, lineage: hello.lineage, head: hello.head };
+        let request = Meet { scope: scope(), peer, holding, resumes: None, clock: None };
+        let StoreReply::Met(met) = run(b, StoreRequest::Meet(request)) else { panic!() };
+        if let Met::Resume(_) = met
+            && let Met::Resume(_) = meet(a, b)
+        {
+            return sync(a, b);
+        }
+    }
+    panic!("forked again and again");
+}
+
 /// One way, from what the other holds.
 pub fn push(from: &mut dyn Store, to: &mut dyn Store) {
     let (us, them) = (identify(from).site, identify(to));

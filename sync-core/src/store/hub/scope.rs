@@ -244,8 +244,8 @@ impl Records for HubScope<'_> {
         Ok(pieces)
     }
 
-    fn fork(&mut self, _shared: u64) -> Result<Option<SiteId>, StoreError> {
-        Ok(None)
+    fn fork(&mut self, _kept: u64) -> Result<SiteId, StoreError> {
+        Ok(self.loaded.state.site)
     }
 
     fn correct_clock(&mut self, _reading: ClockReading) -> Result<(), StoreError> {
