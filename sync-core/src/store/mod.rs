@@ -8,6 +8,8 @@ mod error;
 mod meet;
 mod record;
 mod sites;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
