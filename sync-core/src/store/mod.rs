@@ -6,6 +6,8 @@
 
 mod echo;
 mod error;
+#[cfg(feature = "sqlite")]
+mod hub;
 mod log;
 mod mark;
 mod meet;
@@ -19,6 +21,8 @@ mod verdict;
 
 pub use echo::is_echo;
 pub use error::{StoreError, StoreErrorKind};
+#[cfg(feature = "sqlite")]
+pub use hub::{HubStore, HubStoreOptions};
 pub use mark::Mark;
 pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
 pub use memory::{MemoryStore, Rows, States, Transaction};
