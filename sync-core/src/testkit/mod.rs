@@ -1,0 +1,1 @@
+//! Test transports, a runtime with virtual time, and the conformance kit.
