@@ -4,17 +4,25 @@
 //! [`StoreReply`], at once by an embedded store, later by a networked one. Everything that must
 //! commit together is one request.
 
+mod echo;
 mod error;
+mod mark;
 mod meet;
 mod record;
 mod sites;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod staging;
+mod verdict;
 
+pub use echo::is_echo;
 pub use error::{StoreError, StoreErrorKind};
+pub use mark::Mark;
 pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
+pub use staging::{Placement, STAGING_BYTES, place};
+pub use verdict::{Offered, Verdict, remembered, resume_at, verdict};
 
 use std::sync::Arc;
 
