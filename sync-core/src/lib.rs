@@ -1,14 +1,17 @@
 //! The heart of PocketSync: change tracking, changesets, merge, sessions and a hub as state
 //! machines. No sockets, no runtime, no threads; time comes in as an argument.
 
+pub mod admission;
 pub mod change;
 pub mod clock;
 pub mod codec;
+pub mod hub;
 pub mod id;
 pub mod lineage;
 pub mod merge;
 pub mod restamp;
 pub mod runtime;
+pub mod session;
 pub mod store;
 pub mod transport;
 pub mod value;

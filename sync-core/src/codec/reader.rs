@@ -24,6 +24,9 @@ pub enum DecodeError {
     /// Row ids that refer to each other deeper than allowed.
     #[error("row ids are nested too deeply")]
     TooDeep,
+    /// More than the receiver is ready to take.
+    #[error("too large")]
+    TooLarge,
     /// Well-formed bytes that say something impossible.
     #[error("invalid: {0}")]
     Invalid(&'static str),

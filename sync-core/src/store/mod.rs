@@ -6,8 +6,10 @@
 
 mod echo;
 mod error;
+mod log;
 mod mark;
 mod meet;
+mod memory;
 mod record;
 mod sites;
 #[cfg(feature = "sqlite")]
@@ -19,6 +21,7 @@ pub use echo::is_echo;
 pub use error::{StoreError, StoreErrorKind};
 pub use mark::Mark;
 pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
+pub use memory::{MemoryStore, Rows, States, Transaction};
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};

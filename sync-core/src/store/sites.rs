@@ -65,6 +65,11 @@ impl Sites {
         self.existing(site).map_or_else(Knowledge::default, |ordinal| self.entries[ordinal as usize].1)
     }
 
+    /// Every site and what is known of its writes, in the order of the ordinals.
+    pub fn iter(&self) -> impl Iterator<Item = (SiteId, Knowledge)> + '_ {
+        self.entries.iter().copied()
+    }
+
     /// Learns of a write.
     pub fn learn_version(&mut self, version: Version) {
         let ordinal = self.ordinal(version.site);

@@ -46,6 +46,7 @@ pub struct Hello {
     /// The end of the initiator's log.
     pub head: Cursor,
     /// What the initiator holds of replicas that it has met; the acceptor looks for itself.
+    #[serde(deserialize_with = "super::decode::holdings")]
     pub holdings: Vec<Holding>,
     /// The largest frame that the initiator takes.
     pub max_frame_bytes: u32,
@@ -106,7 +107,7 @@ pub enum Body {
     Empty,
     /// A changeset as it is.
     Plain(Bytes),
-    /// A changeset in LZ4 block format, behind its length.
+    /// A changeset in LZ4 block format, behind its uncompressed length as a varint.
     Lz4(Bytes),
 }
 

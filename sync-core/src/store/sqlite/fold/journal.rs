@@ -85,7 +85,7 @@ pub(super) fn entries_sql(table: &Table, form: Form) -> String {
         Form::NullKey => {
             let has_null =
                 (0..count).map(|n| format!("{} IS NULL", column(n))).collect::<Vec<_>>().join(" OR ");
-            let rowid = rowid_name(table);
+            let rowid = table.rowid.unwrap_or("rowid");
             (
                 "j.o".to_owned(),
                 format!("t.{rowid} IS NOT NULL"),
@@ -125,12 +125,6 @@ pub(super) fn entries_sql(table: &Table, form: Form) -> String {
          LEFT JOIN {name} t ON {on_row} LEFT JOIN {clock} c ON {on_clock} \
          WHERE j.t = ?1 AND j.n BETWEEN ?2 AND ?3 {which} ORDER BY j.n"
     )
-}
-
-/// A name of the rowid that no column of the table has taken.
-pub(super) fn rowid_name(table: &Table) -> &'static str {
-    let taken = |name: &str| table.numbers.keys().any(|column| column.eq_ignore_ascii_case(name));
-    ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name)).unwrap_or("rowid")
 }
 
 /// Reads the entries of a table from `first` to `last`, in the order of the writes.

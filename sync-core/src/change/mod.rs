@@ -1,5 +1,15 @@
 //! Changesets: what one replica tells another about rows.
 
+mod columns;
+mod decode;
+mod encode;
+mod layout;
+mod sites;
+mod uuid_text;
+mod value;
+
+pub use decode::{MAX_COLUMNS, MAX_NAME_BYTES};
+
 use crate::clock::{Hlc, Version};
 use crate::id::RowId;
 use crate::merge::Life;
@@ -73,6 +83,10 @@ impl Changeset {
 impl RowChange {
     /// About how many bytes this row takes, in memory and on the wire.
     pub fn weight(&self) -> usize {
-        20 + self.cells.iter().map(|cell| 4 + cell.value.weight()).sum::<usize>()
+        let key = match &self.id {
+            RowId::Natural(key) => key.iter().map(Value::weight).sum(),
+            RowId::Surrogate { .. } | RowId::Genesis(_) => 0,
+        };
+        20 + key + self.cells.iter().map(|cell| 4 + cell.value.weight()).sum::<usize>()
     }
 }

@@ -1,0 +1,136 @@
+//! What a session hands out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::SessionEnd;
+use crate::id::{Scope, SiteId};
+use crate::lineage::Cursor;
+use crate::store::{Committed, StoreRequest};
+
+/// Names a store request, so that its reply finds back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub(crate) u64);
+
+/// What to do next for a [`Session`](super::Session).
+#[must_use]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send this frame to the other side, in order.
+    Transmit(Bytes),
+    /// Do this in the store, and give the reply to
+    /// [`handle_store`](super::Session::handle_store). Every request must be answered.
+    Store(RequestId, StoreRequest),
+    /// Somebody wants in: decide, and tell
+    /// [`handle_admission`](super::Session::handle_admission).
+    Admit(AdmitRequest),
+    /// Something happened that the application may want to know.
+    Event(Event),
+    /// Nothing to do until the next input, or the deadline.
+    Wait(Deadline),
+    /// The session is over, and every store request was answered. Drop the link and the session.
+    Closed(SessionEnd),
+}
+
+/// When to call `handle_timeout`, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadline {
+    /// The moment, as [`Now::mono`](crate::clock::Now::mono); `None` for never.
+    pub at: Option<Duration>,
+    /// What happens then, for a log.
+    pub reason: &'static str,
+}
+
+/// Who wants in, and where.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AdmitRequest {
+    /// The logical database.
+    pub scope: Scope,
+    /// Who says to be asking.
+    pub site: SiteId,
+    /// The proof.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for AdmitRequest {
+    /// Leaves the token out, so that it ends in no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let token = if self.token.is_some() { "Some(…)" } else { "None" };
+        f.debug_struct("AdmitRequest")
+            .field("scope", &self.scope)
+            .field("site", &self.site)
+            .field("token", &format_args!("{token}"))
+            .finish()
+    }
+}
+
+/// A positive answer to an [`AdmitRequest`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admitted {
+    /// Whom the token proved to be asking, for logs and limits.
+    pub identity: String,
+    /// What it may do.
+    pub rights: Rights,
+}
+
+/// What a session's other side may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rights {
+    /// Whether it is sent changes.
+    pub read: bool,
+    /// Whether its changes are taken.
+    pub write: bool,
+    /// Whether it may bring changes that were made at other sites. For admission and stores to
+    /// agree on; a session does not look, because a device re-sends what a restored hub lost,
+    /// whoever wrote it.
+    pub relay: bool,
+}
+
+impl Rights {
+    /// Everything.
+    pub const ALL: Rights = Rights { read: true, write: true, relay: true };
+}
+
+/// What happened in a session.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is done; changes flow.
+    Connected {
+        /// The other replica.
+        peer: SiteId,
+        /// Add this to our wall clock, in milliseconds, to get the other side's; `None` where that
+        /// does not keep time.
+        offset_ms: Option<i64>,
+        /// Whether one of the two was restored to an earlier state and changes are sent again.
+        rewound: bool,
+    },
+    /// We hold whole transactions, and everything that the other side had.
+    CaughtUp,
+    /// We may hold parts of transactions until the next [`CaughtUp`](Event::CaughtUp).
+    CatchingUp,
+    /// A merge changed our log.
+    Applied(Committed),
+    /// The other side holds our log durably up to here.
+    Acked {
+        /// The position.
+        cursor: Cursor,
+    },
+    /// Everything that we had when [`local_changed`](super::Session::local_changed) was last
+    /// called is acknowledged. May come more than once.
+    UpToDate,
+    /// A push was handed out.
+    Sent {
+        /// Its encoded size.
+        bytes: usize,
+    },
+    /// Pushes were taken in.
+    Received {
+        /// Their encoded size.
+        bytes: usize,
+        /// How many rows they spoke of.
+        rows: usize,
+    },
+}

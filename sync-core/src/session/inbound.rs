@@ -1,0 +1,188 @@
+//! The other side's log, coming in.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::outbound::cost;
+use super::{Asked, Event, Phase, Session};
+use crate::clock::Now;
+use crate::lineage::{Cursor, Lineage};
+use crate::store::{Chunk, ChunkOutcome, StoreRequest};
+use crate::wire::{Ack, ErrorCode, Message, Push};
+
+/// About how many bytes of changes go to the store in one request.
+const BATCH_BYTES: usize = 1 << 20;
+/// How many pushes go to the store in one request.
+const BATCH_PUSHES: usize = 64;
+
+/// Pushes between the wire and the store.
+#[derive(Debug, Default)]
+pub(super) struct Inbound {
+    /// Where the next push begins; runs ahead of the store. `None` until the handshake is done.
+    expected: Option<Cursor>,
+    lineage: Arc<Lineage>,
+    queue: VecDeque<Push>,
+    /// What was received and is not acknowledged.
+    pending_bytes: usize,
+    applying: Option<Batch>,
+    caught_up: bool,
+}
+
+/// What the store is merging.
+#[derive(Debug)]
+struct Batch {
+    /// Whether each chunk completes its group.
+    lasts: Vec<bool>,
+    bytes: usize,
+    rows: usize,
+}
+
+impl Session {
+    /// Begins to read the other side's log after `held`. Pushes may have come in already.
+    pub(super) fn begin_inbound(&mut self, now: Now, held: Cursor, lineage: Lineage) {
+        self.inbound.lineage = Arc::new(lineage);
+        let mut expected = held;
+        for push in &self.inbound.queue {
+            if push.from != expected {
+                return self.fail_gap(&push.from.clone(), &expected);
+            }
+            expected = push.to.clone();
+        }
+        self.inbound.expected = Some(expected);
+        self.pump_inbound(now);
+    }
+
+    pub(super) fn handle_push(&mut self, now: Now, push: Push) {
+        let inbound = &mut self.inbound;
+        if inbound.pending_bytes > 0 && inbound.pending_bytes >= self.config.window_bytes {
+            let limit = self.config.window_bytes;
+            return self.fail(ErrorCode::TooLarge, format!("more than {limit} bytes came unacknowledged"));
+        }
+        if push.to.seq < push.from.seq {
+            return self.fail(ErrorCode::BadMessage, "a push that ends before it begins");
+        }
+        if let Some(expected) = &mut inbound.expected {
+            if push.from != *expected {
+                let expected = expected.clone();
+                return self.fail_gap(&push.from, &expected);
+            }
+            *expected = push.to.clone();
+        }
+        inbound.pending_bytes += cost(&push.body);
+        inbound.queue.push_back(push);
+        self.pump_inbound(now);
+    }
+
+    fn fail_gap(&mut self, from: &Cursor, expected: &Cursor) {
+        let message = format!("a push begins at {} where {} was expected", from.seq, expected.seq);
+        self.fail(ErrorCode::Gap, message);
+    }
+
+    /// Gives the store what has come, unless it is busy with earlier pushes.
+    fn pump_inbound(&mut self, now: Now) {
+        let Phase::Live(link) = &self.phase else { return };
+        let (peer, write) = (link.peer, link.rights.write);
+        let latest_ms = now
+            .wall_ms
+            .saturating_add_signed(link.trusted_offset_ms)
+            .saturating_add(self.config.max_drift_ms);
+        let inbound = &mut self.inbound;
+        if inbound.applying.is_some() || inbound.expected.is_none() {
+            return;
+        }
+        let mut batch = Batch { lasts: Vec::new(), bytes: 0, rows: 0 };
+        let mut chunks = Vec::new();
+        let mut weight = 0;
+        let mut refused = None;
+        while weight < BATCH_BYTES && chunks.len() < BATCH_PUSHES {
+            let Some(push) = inbound.queue.front() else { break };
+            let changeset = match push.body.open(self.config.max_message_bytes) {
+                Ok(changeset) => changeset,
+                Err(error) => {
+                    refused = Some((ErrorCode::BadMessage, format!("a changeset cannot be read: {error}")));
+                    break;
+                }
+            };
+            if !write && !changeset.is_empty() {
+                refused = Some((ErrorCode::Forbidden, "no right to write".to_owned()));
+                break;
+            }
+            let ahead_ms = changeset.max_hlc().ms();
+            if ahead_ms > latest_ms {
+                let by = ahead_ms.saturating_sub(latest_ms).saturating_add(self.config.max_drift_ms);
+                refused = Some((ErrorCode::ClockAhead, format!("a version is {by} ms in the future")));
+                break;
+            }
+            let Some(push) = inbound.queue.pop_front() else { break };
+            batch.lasts.push(push.last);
+            batch.bytes += cost(&push.body);
+            batch.rows += changeset.row_count();
+            weight +=
+                changeset.tables.iter().flat_map(|table| &table.rows).map(|row| row.weight()).sum::<usize>();
+            chunks.push(Chunk {
+                peer,
+                lineage: Arc::clone(&inbound.lineage),
+                from: push.from,
+                to: push.to,
+                last: push.last,
+                changeset,
+            });
+        }
+        // What came before the push that is refused is good, and is taken first: a link that
+        // breaks at the same push every time makes progress up to there.
+        if !chunks.is_empty() {
+            inbound.applying = Some(batch);
+            let scope = self.scope.clone();
+            self.ask(Asked::Apply, StoreRequest::Apply { scope, chunks });
+        } else if let Some((code, message)) = refused {
+            self.fail(code, message);
+        }
+    }
+
+    pub(super) fn handle_applied(&mut self, now: Now, outcomes: Vec<ChunkOutcome>) {
+        let Some(batch) = self.inbound.applying.take() else { return };
+        if outcomes.len() != batch.lasts.len() {
+            return self.fail_store_reply("one outcome a chunk");
+        }
+        self.inbound.pending_bytes -= batch.bytes;
+        self.event(Event::Received { bytes: batch.bytes, rows: batch.rows });
+        let mut durable = None;
+        let mut gap = None;
+        for (outcome, last) in outcomes.into_iter().zip(batch.lasts) {
+            let complete = match outcome {
+                ChunkOutcome::Staged { held } => {
+                    durable = Some(held);
+                    false
+                }
+                ChunkOutcome::Applied { held, committed } => {
+                    durable = Some(held);
+                    if let Some(committed) = committed {
+                        // What the merge wrote of its own is news for the peer.
+                        if committed.derived {
+                            self.want_extract();
+                        }
+                        self.event(Event::Applied(committed));
+                    }
+                    last
+                }
+                ChunkOutcome::Gap { held } => {
+                    gap = Some(held);
+                    break;
+                }
+            };
+            if complete != self.inbound.caught_up {
+                self.inbound.caught_up = complete;
+                self.event(if complete { Event::CaughtUp } else { Event::CatchingUp });
+            }
+        }
+        if let Some(cursor) = durable {
+            self.send(&Message::Ack(Ack { cursor }));
+        }
+        if let Some(held) = gap {
+            let message = format!("a push does not begin where the store stands, at {}", held.seq);
+            return self.fail(ErrorCode::Gap, message);
+        }
+        self.pump_inbound(now);
+        self.pump_outbound(now);
+    }
+}

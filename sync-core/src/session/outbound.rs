@@ -1,0 +1,239 @@
+//! Our own log, going out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Asked, Event, Phase, Session};
+use crate::clock::Now;
+use crate::lineage::Cursor;
+use crate::store::{Extracted, StoreRequest};
+use crate::wire::{Ack, Body, ErrorCode, Message, Push};
+
+/// The first push of a session is no larger than this, and no smaller than [`FIRST_CHUNK_MIN`].
+const FIRST_CHUNK_MAX: usize = 16 << 10;
+const FIRST_CHUNK_MIN: usize = 1 << 10;
+
+/// What a push counts for in the window: its body, and its header roughly.
+pub(super) fn cost(body: &Body) -> usize {
+    64 + match body {
+        Body::Empty => 0,
+        Body::Plain(bytes) | Body::Lz4(bytes) => bytes.len(),
+    }
+}
+
+/// How far our log was sent, and how far it arrived.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    /// The end of the last push: where the next begins.
+    sent: Cursor,
+    /// At or after `sent`: the peer needs nothing of what lies between, because it came from there.
+    covered: Cursor,
+    /// The last position that the peer acknowledged.
+    acked: Cursor,
+    /// The ends and costs of the pushes under way.
+    in_flight: VecDeque<(Cursor, usize)>,
+    in_flight_bytes: usize,
+    window: usize,
+    chunk: usize,
+    compress: bool,
+    extracting: bool,
+    /// Whether our log may hold more than was extracted.
+    wanted: bool,
+    /// Whether the peer was told that it holds whole transactions at `sent`.
+    whole: bool,
+    /// The acknowledgement that the store does not know of yet, and when it was last told one.
+    unreported: Option<Cursor>,
+    reporting: bool,
+    reported_at: Option<Duration>,
+}
+
+impl Outbound {
+    pub(super) fn new(from: Cursor, window: usize, compress: bool, frame_bytes: usize) -> Self {
+        Outbound {
+            sent: from.clone(),
+            covered: from.clone(),
+            acked: from,
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            window,
+            chunk: frame_bytes.saturating_mul(4).clamp(FIRST_CHUNK_MIN, FIRST_CHUNK_MAX),
+            compress,
+            extracting: false,
+            wanted: true,
+            whole: false,
+            unreported: None,
+            reporting: false,
+            reported_at: None,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight.is_empty() || self.in_flight_bytes < self.window
+    }
+
+    /// Whether everything that was wanted is out and acknowledged.
+    fn is_settled(&self) -> bool {
+        self.in_flight.is_empty() && !self.extracting && !self.wanted
+    }
+
+    pub(super) fn in_flight_bytes(&self) -> usize {
+        self.in_flight_bytes
+    }
+}
+
+/// A commit of the store, encoded, for every session that stands where it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LivePush<'a> {
+    pub(crate) from: &'a Cursor,
+    pub(crate) to: &'a Cursor,
+    pub(crate) plain: &'a Body,
+    pub(crate) compressed: &'a Body,
+}
+
+impl Session {
+    pub(super) fn want_extract(&mut self) {
+        if let Phase::Live(link) = &mut self.phase {
+            link.outbound.wanted = true;
+        }
+    }
+
+    /// Asks the store for more where more is wanted and the window has room.
+    pub(super) fn pump_outbound(&mut self, now: Now) {
+        self.report_acks(now);
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        if !link.rights.read || !out.wanted || out.extracting || !out.has_room() {
+            return;
+        }
+        out.wanted = false;
+        out.extracting = true;
+        let request = StoreRequest::Extract {
+            scope: self.scope.clone(),
+            peer: link.peer,
+            after: out.sent.clone(),
+            max_bytes: out.chunk.min(self.config.chunk_bytes).min(out.window.max(1)),
+        };
+        self.ask(Asked::Extract, request);
+    }
+
+    pub(super) fn handle_extracted(&mut self, now: Now, extracted: Extracted) {
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        out.extracting = false;
+        out.wanted |= !extracted.last;
+        let Extracted { to, last, changeset } = extracted;
+        if to == out.sent && changeset.is_empty() && (!last || out.whole) {
+            if !last {
+                return self.fail_store_reply("progress in an extract that is not the last");
+            }
+            if out.is_settled() {
+                self.event(Event::UpToDate);
+            }
+        } else {
+            let body = Body::seal(&changeset, out.compress);
+            self.push(to, last, body);
+        }
+        self.pump_outbound(now);
+    }
+
+    fn push(&mut self, to: Cursor, last: bool, body: Body) {
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        let bytes = cost(&body);
+        out.in_flight.push_back((to.clone(), bytes));
+        out.in_flight_bytes += bytes;
+        out.whole = last;
+        out.covered = to.clone();
+        let from = std::mem::replace(&mut out.sent, to.clone());
+        self.event(Event::Sent { bytes });
+        self.send(&Message::Push(Push { from, to, last, body }));
+    }
+
+    /// Sends a commit at once if the peer has everything before it, else through the next extract.
+    pub(crate) fn push_live(&mut self, now: Now, live: LivePush<'_>) {
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        if !link.rights.read {
+            return;
+        }
+        let stands = out.covered == *live.from && out.whole && !out.extracting && !out.wanted;
+        if stands && out.has_room() {
+            let body = if out.compress { live.compressed } else { live.plain }.clone();
+            self.push(live.to.clone(), true, body);
+        } else {
+            out.wanted = true;
+            self.pump_outbound(now);
+        }
+    }
+
+    /// Passes over a commit that came from the peer itself.
+    pub(crate) fn skip_live(&mut self, from: &Cursor, to: &Cursor) {
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        if out.covered == *from && !out.extracting && !out.wanted {
+            out.covered = to.clone();
+        }
+    }
+
+    /// Tells the peer a position that moved without anything for it. Says whether there was one.
+    pub(super) fn push_position(&mut self, _now: Now) -> bool {
+        let Phase::Live(link) = &self.phase else { return false };
+        let out = &link.outbound;
+        if out.covered == out.sent || !out.whole || out.extracting || out.wanted || !out.has_room() {
+            return false;
+        }
+        let to = out.covered.clone();
+        self.push(to, true, Body::Empty);
+        true
+    }
+
+    pub(super) fn handle_ack(&mut self, now: Now, ack: Ack) {
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        // Two pushes may end at one position, the second only to say that it is whole; an
+        // acknowledgement of the position counts for both.
+        let Some(index) = out.in_flight.iter().rposition(|(to, _)| *to == ack.cursor) else {
+            if ack.cursor.seq > out.sent.seq {
+                self.fail(ErrorCode::BadMessage, "an acknowledgement of what was not sent");
+            }
+            return;
+        };
+        for (_, bytes) in out.in_flight.drain(..=index) {
+            out.in_flight_bytes -= bytes;
+        }
+        out.chunk = out.chunk.saturating_mul(2);
+        let settled = out.is_settled();
+        if out.acked != ack.cursor {
+            out.acked = ack.cursor.clone();
+            out.unreported = Some(ack.cursor.clone());
+            self.event(Event::Acked { cursor: ack.cursor });
+        }
+        // The store hears of it before the application does.
+        self.pump_outbound(now);
+        if settled {
+            self.event(Event::UpToDate);
+        }
+    }
+
+    pub(super) fn acks_reported(&mut self, now: Now) {
+        if let Phase::Live(link) = &mut self.phase {
+            link.outbound.reporting = false;
+        }
+        self.report_acks(now);
+    }
+
+    /// Tells the store how far the peer is, one report at a time and not too often.
+    fn report_acks(&mut self, now: Now) {
+        let every = self.config.report_acks_every;
+        let Phase::Live(link) = &mut self.phase else { return };
+        let out = &mut link.outbound;
+        if out.reporting || out.reported_at.is_some_and(|at| now.mono < at.saturating_add(every)) {
+            return;
+        }
+        let Some(cursor) = out.unreported.take() else { return };
+        out.reporting = true;
+        out.reported_at = Some(now.mono);
+        let request = StoreRequest::Acked { scope: self.scope.clone(), peer: link.peer, cursor };
+        self.ask(Asked::Acked, request);
+    }
+}

@@ -1,0 +1,136 @@
+//! Taking pieces of a peer's log in.
+
+use std::collections::BTreeMap;
+
+use super::meet::drop_staged;
+use super::{ChangesetBuilder, PeerState, Records, Role};
+use crate::change::{Changeset, RowChange};
+use crate::id::SiteId;
+use crate::lineage::Cursor;
+use crate::store::{
+    Chunk, ChunkOutcome, Committed, Placement, StoreError, StoreErrorKind, place, remembered,
+};
+
+/// Takes each piece in, in order.
+pub(crate) fn apply(records: &mut impl Records, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
+    chunks.iter().try_for_each(|chunk| check(&chunk.changeset))?;
+    chunks.into_iter().map(|chunk| take(records, chunk)).collect()
+}
+
+fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
+    let Chunk { peer: site, lineage, from, to, last, changeset } = chunk;
+    let mut peer = records.peer(site)?.unwrap_or_default();
+    if from != peer.held {
+        if !begins_again(&peer, &lineage, &from) {
+            return Ok(ChunkOutcome::Gap { held: peer.held });
+        }
+        drop_staged(records, site, &mut peer)?;
+    }
+    learn(records, &changeset);
+    let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
+    let staged = usize::try_from(peer.staged_bytes).unwrap_or(usize::MAX);
+    peer.held = to;
+    if peer.lineage != *lineage {
+        peer.lineage = (*lineage).clone();
+    }
+    let outcome = match place(staged, peer.streaming, bytes, last) {
+        Placement::Stage => {
+            peer.staged_bytes += bytes as u64;
+            if bytes > 0 {
+                records.stage(site, changeset)?;
+            }
+            ChunkOutcome::Staged { held: peer.held.clone() }
+        }
+        Placement::Merge { streaming } => {
+            let mut group = if staged > 0 { records.take_staged(site)? } else { Vec::new() };
+            group.push(changeset);
+            peer.staged_bytes = 0;
+            peer.streaming = streaming;
+            let committed = merge(records, site, peer.held.seq, group)?;
+            ChunkOutcome::Applied { held: peer.held.clone(), committed }
+        }
+    };
+    records.put_peer(site, &peer)?;
+    Ok(outcome)
+}
+
+/// Whether a peer begins again at an earlier position of its own history, because it was told that
+/// we have lost something. What we hold of it goes back with it, so that a link that breaks in the
+/// middle is no loss.
+fn begins_again(peer: &PeerState, lineage: &crate::lineage::Lineage, from: &Cursor) -> bool {
+    from.within.is_empty() && from.seq < peer.held.seq && lineage.contains(from.seq, from)
+}
+
+/// Merges one group under the next log number, which is taken only if something changed.
+fn merge(
+    records: &mut impl Records,
+    peer: SiteId,
+    peer_seq: u64,
+    group: Vec<Changeset>,
+) -> Result<Option<Committed>, StoreError> {
+    let seq = records.state().head + 1;
+    let mut rows = Vec::new();
+    let mut columns = Vec::new();
+    for table in group.into_iter().flat_map(|changeset| changeset.tables) {
+        let names = &mut records.state_mut().names;
+        let number = names.table(&table.name);
+        columns.push(table.columns.iter().map(|name| names.column(number, name)).collect::<Vec<u32>>());
+        let source = columns.len() - 1;
+        rows.extend(table.rows.into_iter().map(|row| (number, row.id.to_bytes(), source, row)));
+    }
+    // In the order of the store's keys, so that neighbours are found together.
+    rows.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
+    let tell = records.state().role == Role::Hub;
+    let mut delta = ChangesetBuilder::default();
+    let mut changed = false;
+    let mut rows = rows.into_iter().peekable();
+    while let Some((table, key, source, row)) = rows.next() {
+        let id = row.id.clone();
+        let mut record = records.record(table, &key)?.unwrap_or_default();
+        let mut won = record.merge(row, &columns[source], seq).is_some();
+        while let Some((_, _, source, again)) = rows.next_if(|next| next.0 == table && next.1 == key) {
+            won |= record.merge(again, &columns[source], seq).is_some();
+        }
+        if won {
+            changed = true;
+            records.put_record(table, &key, &record)?;
+            if tell && let Some(news) = record.changes(&id, |part| part == seq) {
+                delta.push(table, news);
+            }
+        }
+    }
+    if !changed {
+        return Ok(None);
+    }
+    records.put_origin(seq, peer, peer_seq)?;
+    let from = records.state().head_cursor();
+    let state = records.state_mut();
+    state.head = seq;
+    let to = remembered(&state.lineage, seq);
+    let delta = delta.finish(&state.names)?;
+    Ok(Some(Committed { from, to, delta, ..Committed::default() }))
+}
+
+/// Notes whose writes these are.
+fn learn(records: &mut impl Records, changeset: &Changeset) {
+    let sites = &mut records.state_mut().sites;
+    changeset.versions().for_each(|version| sites.learn_version(version));
+    changeset.tables.iter().flat_map(|table| &table.rows).for_each(|row| sites.learn_row(&row.id));
+}
+
+/// Whether every cell names a column, each once.
+fn check(changeset: &Changeset) -> Result<(), StoreError> {
+    for table in &changeset.tables {
+        let known: BTreeMap<&str, ()> = table.columns.iter().map(|name| (name.as_str(), ())).collect();
+        let cells = table.rows.iter().flat_map(|row| &row.cells);
+        if known.len() != table.columns.len()
+            || cells.into_iter().any(|cell| cell.column as usize >= table.columns.len())
+        {
+            return Err(StoreError::new(
+                StoreErrorKind::Unsupported,
+                format!("a changeset names a column of table {:?} twice or not at all", table.name),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! What a peer does not have yet.
+
+use std::collections::BTreeMap;
+
+use super::{ChangesetBuilder, LogState, Records, Role};
+use crate::change::RowChange;
+use crate::id::{RowId, SiteId};
+use crate::lineage::{Cursor, Stamp};
+use crate::store::{Extracted, Mark, Offered, Record, StoreError, StoreErrorKind, is_echo};
+
+/// How many rows one extract looks at. One that finds only echoes ends here, empty and with a
+/// position ahead, so that no request takes long.
+const MAX_ROWS: usize = 1 << 16;
+
+/// Everything after `after` that did not come from `peer`, about `max_bytes` of it.
+pub(crate) fn extract(
+    records: &mut impl Records,
+    peer: SiteId,
+    after: &Cursor,
+    max_bytes: usize,
+) -> Result<Extracted, StoreError> {
+    let state = records.state();
+    let head = state.head_cursor();
+    if !state.lineage.contains(state.head, after) {
+        return Err(StoreError::new(
+            StoreErrorKind::Unsupported,
+            format!("position {} is not in this log; the session must begin anew", after.seq),
+        ));
+    }
+    if *after == head {
+        return Ok(Extracted { to: head, last: true, changeset: Default::default() });
+    }
+    let start = Mark::of(after);
+    let resend_until = records.peer(peer)?.and_then(|peer| peer.resend).map_or(0, |resend| resend.until);
+    let mut echoes = Echoes { peer, base: start.base, resend_until, known: BTreeMap::new() };
+    let mut piece = Piece { position: start.clone(), ..Piece::default() };
+    let complete = records.scan(&start, &mut |seq, table, row, record| {
+        if piece.rows == MAX_ROWS || piece.bytes >= max_bytes.max(1) {
+            piece.cut = true;
+            return Ok(false);
+        }
+        echoes.look(records, &record)?;
+        let id = decode_id(row)?;
+        if let Some(change) = record.changes(&id, |seq| echoes.wanted(seq)) {
+            let weight = change.weight();
+            if piece.bytes > 0 && piece.bytes + weight > max_bytes {
+                piece.cut = true;
+                return Ok(false);
+            }
+            piece.bytes += weight;
+            piece.offered.note(&change, records.state().site);
+            piece.changes.push(table, change);
+        }
+        piece.rows += 1;
+        piece.position = Mark { base: start.base, seq, table, row: row.to_vec() };
+        Ok(true)
+    });
+    complete?;
+    let to = if piece.cut { middle(records.state(), &piece.position) } else { head };
+    let changeset = piece.changes.finish(&records.state().names)?;
+    let state = records.state_mut();
+    if state.role == Role::Device {
+        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
+    }
+    Ok(Extracted { to, last: !piece.cut, changeset })
+}
+
+/// What was gathered so far.
+#[derive(Default)]
+struct Piece {
+    changes: ChangesetBuilder,
+    bytes: usize,
+    rows: usize,
+    position: Mark,
+    cut: bool,
+    offered: Own,
+}
+
+/// The largest of our own writes in a piece.
+#[derive(Default)]
+struct Own(Offered);
+
+impl Own {
+    fn note(&mut self, change: &RowChange, site: SiteId) {
+        let known = &mut self.0.knowledge;
+        if let RowId::Surrogate { site: minted_at, counter } = change.id
+            && minted_at == site
+        {
+            known.counter = known.counter.max(counter);
+        }
+        let versions = change.life.versions().chain(change.cells.iter().map(|cell| cell.version));
+        for version in versions.filter(|version| version.site == site) {
+            known.hlc = known.hlc.max(version.hlc);
+        }
+    }
+}
+
+/// A position in the middle. Its number is one that the lineage remembers, so that we recognise it.
+fn middle(state: &LogState, mark: &Mark) -> Cursor {
+    let oldest = state.lineage.incarnations().first().map_or(1, |opening| opening.first_seq);
+    let seq = mark.seq.max(oldest).min(state.head);
+    let stamp = state.lineage.stamp_of(seq);
+    debug_assert_ne!(stamp, Stamp(0), "a log with rows has an opening");
+    Cursor { seq, stamp, within: mark.to_bytes() }
+}
+
+/// Which log numbers a peer is to be told of.
+struct Echoes {
+    peer: SiteId,
+    base: u64,
+    resend_until: u64,
+    known: BTreeMap<u64, bool>,
+}
+
+impl Echoes {
+    /// Finds out about the log numbers of a record.
+    fn look(&mut self, records: &impl Records, record: &Record) -> Result<(), StoreError> {
+        let seqs = record.cells.values().map(|cell| cell.seq).chain([record.life_seq]);
+        for seq in seqs.filter(|&seq| seq > self.base) {
+            if !self.known.contains_key(&seq) {
+                if self.known.len() == MAX_ROWS {
+                    self.known.clear();
+                }
+                let echo = is_echo(seq, records.origin(seq)?, self.peer, self.resend_until);
+                self.known.insert(seq, echo);
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, seq: u64) -> bool {
+        seq > self.base && self.known.get(&seq) != Some(&true)
+    }
+}
+
+/// A stored row id.
+pub(crate) fn decode_id(row: &[u8]) -> Result<RowId, StoreError> {
+    RowId::from_bytes(row).map_err(|error| {
+        StoreError::new(
+            StoreErrorKind::Corrupt,
+            format!("a stored row id is damaged ({error}); restore the store from a backup"),
+        )
+    })
+}

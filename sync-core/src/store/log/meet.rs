@@ -1,0 +1,128 @@
+//! Introductions: who we are, whether the histories fit, and from where to send.
+
+use super::{PeerState, Records, Resend};
+use crate::id::SiteId;
+use crate::lineage::Cursor;
+use crate::store::{
+    Holding, Identity, Mark, Meet, Met, Peer, Resume, StoreError, Verdict, remembered, resume_at, verdict,
+};
+
+/// How many holdings an introduction lists.
+const MAX_HOLDINGS: usize = 64;
+
+/// Who we are and what we hold of others: of the replicas that we met, and then of those whose
+/// writes others have brought, so that one restored from a backup finds out whomever it meets.
+pub(crate) fn identify(records: &impl Records) -> Result<Identity, StoreError> {
+    let state = records.state();
+    let mut holdings: Vec<Holding> = Vec::new();
+    for (site, peer) in records.peers(MAX_HOLDINGS)? {
+        holdings.push(holding(records, site, Some(peer)));
+    }
+    for (site, knowledge) in state.sites.iter() {
+        let listed = holdings.iter().any(|holding| holding.replica == site);
+        if holdings.len() < MAX_HOLDINGS && !listed && site != SiteId::NIL && site != state.site {
+            holdings.push(Holding { knowledge, ..Holding::none(site) });
+        }
+    }
+    let head = state.head_cursor();
+    Ok(Identity { site: state.site, lineage: state.lineage.clone(), head, holdings })
+}
+
+/// A peer introduced itself.
+pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, StoreError> {
+    let state = records.state();
+    let us = state.site;
+    let theirs = request.holding.filter(|holding| holding.replica == us);
+    let theirs = theirs.unwrap_or_else(|| Holding::none(us));
+    let mut send_from = theirs.cursor.clone();
+    let mut rewound = false;
+    if let Verdict::Forked { shared } = verdict(&state.lineage, state.head, &state.offered, &theirs) {
+        if let Some(site) = records.fork(shared)? {
+            return Ok(Met::Forked { site });
+        }
+        send_from = resume_at(&records.state().lineage, shared, &theirs.cursor);
+        rewound = true;
+    }
+    if let Some(reading) = request.clock {
+        records.correct_clock(reading)?;
+    }
+    let known = records.peer(request.peer.site)?;
+    let mut peer = known.clone().unwrap_or_default();
+    if let Some(resumes) = request.resumes {
+        go_back(records, request.peer.site, &mut peer, resumes)?;
+    }
+    if known.as_ref() != Some(&peer) {
+        records.put_peer(request.peer.site, &peer)?;
+    }
+    if let Some(resend) = &peer.resend
+        && resend.from.seq < Mark::of(&send_from).base
+    {
+        send_from = resend.from.clone();
+    }
+    let state = records.state();
+    let us = Peer { site: us, lineage: state.lineage.clone(), head: state.head_cursor() };
+    let holding = holding(records, request.peer.site, Some(peer));
+    Ok(Met::Resume(Box::new(Resume { us, holding, send_from, rewound })))
+}
+
+/// A peer that begins to send before what we hold of it has lost what came after: we hold its new
+/// history from there, and tell it again what it had brought us of the old one.
+fn go_back(
+    records: &mut impl Records,
+    site: SiteId,
+    peer: &mut PeerState,
+    resumes: Cursor,
+) -> Result<(), StoreError> {
+    if resumes == peer.held || resumes.seq > peer.held.seq {
+        return Ok(());
+    }
+    if let Some(first) = records.first_from(site, resumes.seq)? {
+        let state = records.state();
+        let from = match peer.resend.take() {
+            Some(earlier) if earlier.from.seq < first => earlier.from,
+            _ => remembered(&state.lineage, first - 1),
+        };
+        peer.resend = Some(Resend { from, until: state.head });
+    }
+    drop_staged(records, site, peer)?;
+    peer.held = resumes;
+    Ok(())
+}
+
+/// Forgets the pieces of an incomplete group.
+pub(super) fn drop_staged(
+    records: &mut impl Records,
+    site: SiteId,
+    peer: &mut PeerState,
+) -> Result<(), StoreError> {
+    if peer.staged_bytes > 0 {
+        records.take_staged(site)?;
+        peer.staged_bytes = 0;
+    }
+    peer.streaming = false;
+    Ok(())
+}
+
+/// A peer holds our log up to `cursor`.
+pub(crate) fn acked(records: &mut impl Records, site: SiteId, cursor: Cursor) -> Result<(), StoreError> {
+    let mut peer = records.peer(site)?.unwrap_or_default();
+    let certain = Mark::of(&cursor).base;
+    if let Some(resend) = &mut peer.resend {
+        if certain >= resend.until {
+            peer.resend = None;
+        } else if certain > resend.from.seq {
+            resend.from = remembered(&records.state().lineage, certain);
+        }
+    }
+    if peer.resend.is_none() {
+        records.forget_origins(site, certain)?;
+    }
+    peer.acked = cursor;
+    records.put_peer(site, &peer)
+}
+
+fn holding(records: &impl Records, site: SiteId, peer: Option<PeerState>) -> Holding {
+    let peer = peer.unwrap_or_default();
+    let knowledge = records.state().sites.knowledge(site);
+    Holding { replica: site, cursor: peer.held, lineage: peer.lineage, knowledge }
+}

@@ -1,0 +1,91 @@
+//! The log over records: what a store of whole row states makes of each request, wherever the
+//! states are kept. Memory and the hub's SQLite file differ in [`Records`] only.
+
+mod apply;
+mod changeset;
+mod extract;
+mod meet;
+mod names;
+mod state;
+
+pub(crate) use apply::apply;
+pub(crate) use changeset::ChangesetBuilder;
+pub(crate) use extract::extract;
+pub(crate) use meet::{acked, identify, meet};
+#[cfg(feature = "sqlite")]
+pub(crate) use names::Name;
+pub(crate) use names::Names;
+pub(crate) use state::{LogState, PeerState, Resend, Role};
+
+use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
+use crate::change::Changeset;
+use crate::id::SiteId;
+
+/// Told of each row by [`Records::scan`]: log number, table, row id bytes, state. Says whether to
+/// go on.
+pub(crate) type Visit<'v> = dyn FnMut(u64, u32, &[u8], Record) -> Result<bool, StoreError> + 'v;
+
+/// Where one scope's records and log are kept.
+pub(crate) trait Records {
+    /// The small things that are always at hand.
+    fn state(&self) -> &LogState;
+    /// The same, to change.
+    fn state_mut(&mut self) -> &mut LogState;
+
+    /// A row's state.
+    fn record(&self, table: u32, row: &[u8]) -> Result<Option<Record>, StoreError>;
+    /// Keeps a row's state.
+    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError>;
+    /// The rows after a position, by log number, table and row id.
+    fn scan(&self, after: &Mark, visit: &mut Visit<'_>) -> Result<(), StoreError>;
+
+    /// What is known of a peer.
+    fn peer(&self, site: SiteId) -> Result<Option<PeerState>, StoreError>;
+    /// Keeps what is known of a peer, which becomes the most recent one.
+    fn put_peer(&mut self, site: SiteId, peer: &PeerState) -> Result<(), StoreError>;
+    /// The peers, the most recent first.
+    fn peers(&self, limit: usize) -> Result<Vec<(SiteId, PeerState)>, StoreError>;
+
+    /// Which peer a log number came from; `None` for our own.
+    fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError>;
+    /// Notes that `seq` came from `peer`, in a piece of its log that ended at `peer_seq`.
+    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError>;
+    /// The first of our log numbers that came from a piece of `peer`'s log that ended after
+    /// `peer_seq`.
+    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError>;
+    /// Forgets which numbers up to `through` came from `peer`, where that is needed no more.
+    fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError>;
+
+    /// Keeps a piece of an incomplete group.
+    fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError>;
+    /// The pieces that were kept, in order; they are kept no more.
+    fn take_staged(&mut self, peer: SiteId) -> Result<Vec<Changeset>, StoreError>;
+
+    /// Our history parted from our own after `shared`. A device takes a new site and mints anew
+    /// what only it has; a hub keeps its site (`None`).
+    fn fork(&mut self, shared: u64) -> Result<Option<SiteId>, StoreError>;
+    /// Corrects the clocks of writes that nobody was offered.
+    fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError>;
+    /// The wall clock was set.
+    fn clock_jumped(&mut self) -> Result<(), StoreError>;
+}
+
+/// Does one request in the scope that `records` keeps.
+pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<StoreReply, StoreError> {
+    Ok(match request {
+        StoreRequest::Identify { .. } => StoreReply::Identity(identify(records)?),
+        StoreRequest::Meet(request) => StoreReply::Met(meet(records, request)?),
+        StoreRequest::Extract { peer, after, max_bytes, .. } => {
+            StoreReply::Extracted(extract(records, peer, &after, max_bytes)?)
+        }
+        StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply(records, chunks)?),
+        StoreRequest::Acked { peer, cursor, .. } => {
+            acked(records, peer, cursor)?;
+            StoreReply::Done
+        }
+        StoreRequest::ClockJumped { .. } => {
+            records.clock_jumped()?;
+            StoreReply::Done
+        }
+    })
+}

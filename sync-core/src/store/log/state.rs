@@ -1,0 +1,75 @@
+//! What a scope's log keeps beside its records.
+
+use serde::{Deserialize, Serialize};
+
+use super::Names;
+use crate::id::SiteId;
+use crate::lineage::{Cursor, Lineage};
+use crate::store::{Offered, Sites, remembered};
+
+/// How a replica answers the discovery that its history forked, and what it remembers for that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// Keeps its site and goes back; writes nothing under its own site.
+    Hub,
+    /// Takes a new site.
+    Device,
+}
+
+/// The small things that a scope's log needs at hand for every request.
+#[derive(Clone, Debug)]
+pub(crate) struct LogState {
+    pub(crate) role: Role,
+    pub(crate) site: SiteId,
+    pub(crate) lineage: Lineage,
+    /// The last log number.
+    pub(crate) head: u64,
+    pub(crate) offered: Offered,
+    pub(crate) sites: Sites,
+    pub(crate) names: Names,
+}
+
+impl LogState {
+    pub(crate) fn new(role: Role, site: SiteId) -> Self {
+        LogState {
+            role,
+            site,
+            lineage: Lineage::default(),
+            head: 0,
+            offered: Offered::default(),
+            sites: Sites::default(),
+            names: Names::default(),
+        }
+    }
+
+    /// The end of the log.
+    pub(crate) fn head_cursor(&self) -> Cursor {
+        remembered(&self.lineage, self.head)
+    }
+}
+
+/// What is known of a peer.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PeerState {
+    /// How far its log was read, staged pieces included.
+    pub(crate) held: Cursor,
+    /// Its openings, as announced by the session that brought `held`.
+    pub(crate) lineage: Lineage,
+    /// How far it holds our log.
+    pub(crate) acked: Cursor,
+    /// What it has lost and must be told again.
+    pub(crate) resend: Option<Resend>,
+    /// The weight of the pieces that are kept aside.
+    pub(crate) staged_bytes: u64,
+    /// Whether a group too large to wait for is being merged in parts.
+    pub(crate) streaming: bool,
+}
+
+/// A peer was restored to an earlier state: it is told again what it had brought after that.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Resend {
+    /// Where to begin; moves with the peer's acknowledgements.
+    pub(crate) from: Cursor,
+    /// Up to here nothing is left out as an echo.
+    pub(crate) until: u64,
+}

@@ -1,0 +1,94 @@
+//! Taking a new site after a restore: what only this copy has is minted anew.
+
+use sha2::{Digest, Sha256};
+
+use super::scope::MemoryScope;
+use crate::clock::Version;
+use crate::id::{RowId, SiteId};
+use crate::store::{Offered, Record};
+use crate::value::Value;
+
+impl MemoryScope {
+    /// Takes a new site. The row ids and versions of our own folds after `shared` go with it,
+    /// wherever they are referred to; clocks and log numbers stay.
+    pub(super) fn take_new_site(&mut self, shared: u64) -> SiteId {
+        let mut hash = Sha256::new();
+        hash.update(b"pocketsync site after a fork");
+        hash.update(self.state.site.as_bytes());
+        hash.update(self.stamp.0.to_be_bytes());
+        hash.update(self.state.head.to_be_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        let new = SiteId::from_bytes(bytes);
+        let mint = Mint { old: self.state.site, new, counter: self.clock.used_at(shared).0 };
+        let unshared = |seq: u64| seq > shared && self.clock.is_fold(seq);
+        let moved: Vec<_> = (self.records.iter())
+            .filter(|(_, record)| record.seq() > shared)
+            .map(|(key, record)| (key.clone(), mint.record(record, shared, &self.clock, unshared)))
+            .collect();
+        for (key, record) in moved {
+            let id = RowId::from_bytes(&key.1).expect("rows are kept under the bytes of their ids");
+            self.replace(&key, mint.id(&id).to_bytes(), record);
+        }
+        self.state.site = new;
+        self.state.offered = Offered::default();
+        new
+    }
+}
+
+/// How what is not shared is renamed.
+struct Mint {
+    old: SiteId,
+    new: SiteId,
+    /// The largest counter of a shared row.
+    counter: u64,
+}
+
+impl Mint {
+    fn record(
+        &self,
+        record: &Record,
+        shared: u64,
+        clock: &super::clock::LocalClock,
+        unshared: impl Fn(u64) -> bool,
+    ) -> Record {
+        let mut record = record.clone();
+        // One log number stands for birth and death: each is placed by its own clock.
+        let (shared_last, last) = (clock.used_at(shared).1, clock.used_at(u64::MAX).1);
+        let life = &mut record.life;
+        for version in [&mut life.born, &mut life.died, &mut life.undone].into_iter().flatten() {
+            if version.hlc > shared_last && version.hlc <= last {
+                self.version(version);
+            }
+        }
+        for held in record.cells.values_mut().filter(|held| unshared(held.seq)) {
+            self.version(&mut held.cell.version);
+            held.cell.value = self.value(&held.cell.value);
+        }
+        record
+    }
+
+    fn version(&self, version: &mut Version) {
+        if version.site == self.old {
+            version.site = self.new;
+        }
+    }
+
+    fn id(&self, id: &RowId) -> RowId {
+        match id {
+            RowId::Surrogate { site, counter } if *site == self.old && *counter > self.counter => {
+                RowId::Surrogate { site: self.new, counter: *counter }
+            }
+            RowId::Natural(key) => RowId::Natural(key.iter().map(|value| self.value(value)).collect()),
+            other => other.clone(),
+        }
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::Ref(id) => Value::Ref(Box::new(self.id(id))),
+            Value::Dangling(inner) => Value::Dangling(Box::new(self.value(inner))),
+            other => other.clone(),
+        }
+    }
+}

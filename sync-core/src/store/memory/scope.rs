@@ -1,0 +1,160 @@
+//! One scope's records and log in maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::clock::LocalClock;
+use crate::change::Changeset;
+use crate::id::SiteId;
+use crate::lineage::Stamp;
+use crate::store::log::{LogState, PeerState, Records, Role, Visit};
+use crate::store::{ClockReading, Mark, Record, StoreError};
+
+/// Which peer a log number came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    peer: SiteId,
+    peer_seq: u64,
+}
+
+/// One scope.
+#[derive(Clone, Debug)]
+pub(super) struct MemoryScope {
+    pub(super) state: LogState,
+    pub(super) stamp: Stamp,
+    pub(super) records: BTreeMap<(u32, Vec<u8>), Record>,
+    by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
+    origins: BTreeMap<u64, Origin>,
+    peers: BTreeMap<SiteId, (u64, PeerState)>,
+    ticks: u64,
+    staged: BTreeMap<SiteId, Vec<Changeset>>,
+    pub(super) clock: LocalClock,
+}
+
+impl MemoryScope {
+    pub(super) fn new(role: Role, site: SiteId, stamp: Stamp) -> Self {
+        let mut scope = MemoryScope {
+            state: LogState::new(role, site),
+            stamp,
+            records: BTreeMap::new(),
+            by_seq: BTreeSet::new(),
+            origins: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            ticks: 0,
+            staged: BTreeMap::new(),
+            clock: LocalClock::default(),
+        };
+        scope.open(stamp);
+        scope
+    }
+
+    pub(super) fn open(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+        self.state.lineage.open(self.state.head, stamp);
+    }
+
+    pub(super) fn staged_bytes(&self) -> u64 {
+        self.peers.values().map(|(_, peer)| peer.staged_bytes).sum()
+    }
+
+    /// Replaces a record, under another id perhaps.
+    pub(super) fn replace(&mut self, old: &(u32, Vec<u8>), row: Vec<u8>, record: Record) {
+        if let Some(before) = self.records.remove(old) {
+            self.by_seq.remove(&(before.seq(), old.0, old.1.clone()));
+        }
+        self.by_seq.insert((record.seq(), old.0, row.clone()));
+        self.records.insert((old.0, row), record);
+    }
+}
+
+impl Records for MemoryScope {
+    fn state(&self) -> &LogState {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut LogState {
+        &mut self.state
+    }
+
+    fn record(&self, table: u32, row: &[u8]) -> Result<Option<Record>, StoreError> {
+        Ok(self.records.get(&(table, row.to_vec())).cloned())
+    }
+
+    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError> {
+        self.replace(&(table, row.to_vec()), row.to_vec(), record.clone());
+        Ok(())
+    }
+
+    fn scan(&self, after: &Mark, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let start = Bound::Excluded((after.seq, after.table, after.row.clone()));
+        for (seq, table, row) in self.by_seq.range((start, Bound::Unbounded)) {
+            let record = self.records[&(*table, row.clone())].clone();
+            if !visit(*seq, *table, row, record)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn peer(&self, site: SiteId) -> Result<Option<PeerState>, StoreError> {
+        Ok(self.peers.get(&site).map(|(_, peer)| peer.clone()))
+    }
+
+    fn put_peer(&mut self, site: SiteId, peer: &PeerState) -> Result<(), StoreError> {
+        self.ticks += 1;
+        self.peers.insert(site, (self.ticks, peer.clone()));
+        Ok(())
+    }
+
+    fn peers(&self, limit: usize) -> Result<Vec<(SiteId, PeerState)>, StoreError> {
+        let mut peers: Vec<_> = self.peers.iter().collect();
+        peers.sort_by_key(|(_, (tick, _))| std::cmp::Reverse(*tick));
+        Ok(peers.into_iter().take(limit).map(|(site, (_, peer))| (*site, peer.clone())).collect())
+    }
+
+    fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError> {
+        Ok(self.origins.get(&seq).map(|origin| origin.peer))
+    }
+
+    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError> {
+        self.origins.insert(seq, Origin { peer, peer_seq });
+        Ok(())
+    }
+
+    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError> {
+        let found = self.origins.iter().find(|(_, from)| from.peer == peer && from.peer_seq > peer_seq);
+        Ok(found.map(|(seq, _)| *seq))
+    }
+
+    fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {
+        if self.state.role == Role::Hub {
+            self.origins.retain(|seq, origin| origin.peer != peer || *seq > through);
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError> {
+        self.staged.entry(peer).or_default().push(changeset);
+        Ok(())
+    }
+
+    fn take_staged(&mut self, peer: SiteId) -> Result<Vec<Changeset>, StoreError> {
+        Ok(self.staged.remove(&peer).unwrap_or_default())
+    }
+
+    fn fork(&mut self, shared: u64) -> Result<Option<SiteId>, StoreError> {
+        Ok((self.state.role == Role::Device).then(|| self.take_new_site(shared)))
+    }
+
+    fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError> {
+        if self.state.role == Role::Device {
+            self.restamp(reading);
+        }
+        Ok(())
+    }
+
+    fn clock_jumped(&mut self) -> Result<(), StoreError> {
+        self.clock.jumped(self.state.head);
+        Ok(())
+    }
+}

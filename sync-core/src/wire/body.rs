@@ -1,0 +1,92 @@
+//! Changesets into bodies, and back.
+
+use super::Body;
+use crate::change::Changeset;
+use crate::codec::{DecodeError, Reader, Writer};
+
+/// Shorter than this, compression does not pay.
+const MIN_COMPRESSED_BYTES: usize = 128;
+
+/// An LZ4 block is at most this many times shorter than what it stands for.
+const MAX_LZ4_RATIO: usize = 255;
+
+/// What weighs a byte, by [`RowChange::weight`](crate::change::RowChange::weight), takes less
+/// than this in memory.
+const MEMORY_PER_WEIGHT: usize = 16;
+
+impl Body {
+    /// Encodes a changeset, compressed if that is allowed and saves a tenth at least.
+    ///
+    /// ```
+    /// use pocketsync_core::change::Changeset;
+    /// use pocketsync_core::wire::Body;
+    /// assert_eq!(Body::seal(&Changeset::default(), true), Body::Empty);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Changeset::encode`].
+    pub fn seal(changeset: &Changeset, compress: bool) -> Body {
+        if changeset.is_empty() {
+            return Body::Empty;
+        }
+        let plain = changeset.encode();
+        if compress && plain.len() >= MIN_COMPRESSED_BYTES {
+            let block = lz4_flex::block::compress(&plain);
+            if block.len() < plain.len() - plain.len() / 10 {
+                let mut writer = Writer::new();
+                writer.varint(plain.len() as u64);
+                writer.bytes(&block);
+                return Body::Lz4(writer.into_bytes().into());
+            }
+        }
+        Body::Plain(plain.into())
+    }
+
+    /// The changeset in this body.
+    ///
+    /// Takes what is at most `max_bytes` long uncompressed, and sets aside no more than 16 times
+    /// as much memory for the result. What weighs at most `max_bytes`, by
+    /// [`RowChange::weight`](crate::change::RowChange::weight), passes.
+    ///
+    /// # Errors
+    /// When the bytes are not a changeset, or say more than fits.
+    pub fn open(&self, max_bytes: usize) -> Result<Changeset, DecodeError> {
+        let max_memory_bytes = max_bytes.saturating_mul(MEMORY_PER_WEIGHT);
+        match self {
+            Body::Empty => Ok(Changeset::default()),
+            Body::Plain(plain) if plain.len() > max_bytes => Err(DecodeError::TooLarge),
+            Body::Plain(plain) => Changeset::decode_within(plain, max_memory_bytes),
+            Body::Lz4(bytes) => Changeset::decode_within(&decompress(bytes, max_bytes)?, max_memory_bytes),
+        }
+    }
+
+    /// How many bytes it takes in a message.
+    pub fn len(&self) -> usize {
+        match self {
+            Body::Empty => 0,
+            Body::Plain(bytes) | Body::Lz4(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it holds no changes.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Body::Empty)
+    }
+}
+
+fn decompress(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let len = usize::try_from(input.varint()?).map_err(|_| DecodeError::OutOfRange)?;
+    let block = input.slice(input.remaining())?;
+    if len > max_bytes {
+        return Err(DecodeError::TooLarge);
+    }
+    if len > block.len().saturating_mul(MAX_LZ4_RATIO) {
+        return Err(DecodeError::OutOfRange);
+    }
+    let mut plain = vec![0; len];
+    match lz4_flex::block::decompress_into(block, &mut plain) {
+        Ok(written) if written == len => Ok(plain),
+        _ => Err(DecodeError::Invalid("a damaged LZ4 block")),
+    }
+}

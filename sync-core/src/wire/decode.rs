@@ -1,0 +1,161 @@
+//! Reading messages from untrusted bytes.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, Welcome, WireError};
+use crate::codec::{DecodeError, Reader};
+use crate::lineage::{Cursor, Lineage};
+use crate::store::Holding;
+
+/// How many [`Holding`]s a [`Hello`] may have.
+pub const MAX_HOLDINGS: usize = 64;
+
+/// How long a token may be.
+pub const MAX_TOKEN_BYTES: usize = 8 << 10;
+
+/// How long [`Cursor::within`] may be.
+pub const MAX_WITHIN_BYTES: usize = 4 << 10;
+
+/// How long the text of a [`WireError`] may be.
+pub const MAX_ERROR_BYTES: usize = 4 << 10;
+
+/// The first byte of a [`Push`]: its place among the messages.
+const PUSH: u8 = 2;
+
+impl Message {
+    /// Reads a message, all of `bytes`. The changes of a push are not copied but share the memory.
+    ///
+    /// # Errors
+    /// When the bytes are not a message, or a part of it is out of bounds.
+    pub fn decode(bytes: &Bytes) -> Result<Message, DecodeError> {
+        let message = match bytes.split_first() {
+            Some((&PUSH, rest)) => Message::Push(decode_push(bytes, rest)?),
+            _ => {
+                let (message, rest) = postcard::take_from_bytes(bytes).map_err(malformed)?;
+                Reader::new(rest).finish()?;
+                message
+            }
+        };
+        check(&message)?;
+        Ok(message)
+    }
+}
+
+/// A push up to its body, which is the last part.
+#[derive(Deserialize)]
+struct PushHead {
+    from: Cursor,
+    to: Cursor,
+    last: bool,
+}
+
+fn decode_push(whole: &Bytes, bytes: &[u8]) -> Result<Push, DecodeError> {
+    let (PushHead { from, to, last }, rest) = postcard::take_from_bytes(bytes).map_err(malformed)?;
+    let mut input = Reader::new(rest);
+    let tag = input.byte()?;
+    let mut rest = || -> Result<Bytes, DecodeError> { Ok(whole.slice_ref(input.length_prefixed()?)) };
+    let body = match tag {
+        0 => Body::Empty,
+        1 => Body::Plain(rest()?),
+        2 => Body::Lz4(rest()?),
+        tag => return Err(DecodeError::UnknownTag { what: "body", tag }),
+    };
+    input.finish()?;
+    Ok(Push { from, to, last, body })
+}
+
+fn malformed(error: postcard::Error) -> DecodeError {
+    match error {
+        postcard::Error::DeserializeUnexpectedEnd => DecodeError::Truncated,
+        postcard::Error::DeserializeBadVarint => DecodeError::OutOfRange,
+        _ => DecodeError::Invalid("the parts of a message"),
+    }
+}
+
+/// Reads holdings without making room for more than there may be.
+pub(super) fn holdings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Holding>, D::Error> {
+    struct Bounded;
+
+    impl<'de> Visitor<'de> for Bounded {
+        type Value = Vec<Holding>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "at most {MAX_HOLDINGS} holdings")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut holdings = Vec::new();
+            while let Some(holding) = seq.next_element()? {
+                if holdings.len() == MAX_HOLDINGS {
+                    return Err(A::Error::custom("too many holdings"));
+                }
+                holdings.push(holding);
+            }
+            Ok(holdings)
+        }
+    }
+
+    deserializer.deserialize_seq(Bounded)
+}
+
+fn check(message: &Message) -> Result<(), DecodeError> {
+    match message {
+        Message::Hello(hello) => check_hello(hello),
+        Message::Welcome(welcome) => check_welcome(welcome),
+        Message::Push(push) => {
+            check_cursor(&push.from)?;
+            check_cursor(&push.to)?;
+            ensure(push.from.seq <= push.to.seq, "a push that goes back")
+        }
+        Message::Ack(ack) => check_cursor(&ack.cursor),
+        Message::Error(WireError { message, .. }) => {
+            ensure(message.len() <= MAX_ERROR_BYTES, "the text of an error is too long")
+        }
+        Message::Ping(_) | Message::Pong(_) | Message::Bye => Ok(()),
+    }
+}
+
+fn check_hello(hello: &Hello) -> Result<(), DecodeError> {
+    ensure(hello.min_protocol <= hello.protocol, "no protocol version")?;
+    let token_len = hello.token.as_ref().map_or(0, String::len);
+    ensure(token_len <= MAX_TOKEN_BYTES, "the token is too long")?;
+    check_lineage(&hello.lineage)?;
+    check_cursor(&hello.head)?;
+    hello.holdings.iter().try_for_each(check_holding)?;
+    check_frame_bytes(hello.max_frame_bytes)
+}
+
+fn check_welcome(welcome: &Welcome) -> Result<(), DecodeError> {
+    check_lineage(&welcome.lineage)?;
+    check_cursor(&welcome.head)?;
+    check_holding(&welcome.holding)?;
+    check_cursor(&welcome.resumes)?;
+    check_frame_bytes(welcome.max_frame_bytes)
+}
+
+fn check_holding(holding: &Holding) -> Result<(), DecodeError> {
+    check_cursor(&holding.cursor)?;
+    check_lineage(&holding.lineage)
+}
+
+fn check_cursor(cursor: &Cursor) -> Result<(), DecodeError> {
+    ensure(cursor.within.len() <= MAX_WITHIN_BYTES, "the mark of a cursor is too long")?;
+    ensure(cursor.seq > 0 || cursor.within.is_empty(), "a cursor inside nothing")
+}
+
+fn check_lineage(lineage: &Lineage) -> Result<(), DecodeError> {
+    let openings = lineage.incarnations();
+    ensure(openings.len() <= Lineage::MAX, "a lineage is too long")?;
+    ensure(openings.is_sorted_by(|a, b| a.first_seq < b.first_seq), "a lineage out of order")?;
+    ensure(openings.iter().all(|opening| opening.first_seq > 0), "an opening before the first number")
+}
+
+fn check_frame_bytes(max_frame_bytes: u32) -> Result<(), DecodeError> {
+    ensure(max_frame_bytes as usize >= MIN_FRAME_BYTES, "frames too small")
+}
+
+fn ensure(condition: bool, otherwise: &'static str) -> Result<(), DecodeError> {
+    if condition { Ok(()) } else { Err(DecodeError::Invalid(otherwise)) }
+}
