@@ -16,7 +16,17 @@
 //! `__pocketsync_shadow`.
 
 pub mod catalog;
+pub mod catalog_load;
+pub mod connection;
 pub mod engine;
+mod engine_open;
+pub mod fold;
+pub mod introspect;
 pub mod meta;
+pub mod reference_chain;
+pub mod refs;
+pub mod replica;
 pub mod row_clock;
+pub mod schema_change;
 pub mod system;
+pub mod tracking;
