@@ -88,5 +88,5 @@ fn an_admission_that_takes_long_holds_up_nobody_else() {
     let other = world.device(2);
     world.until("live", Duration::from_secs(1), || other.state() == State::Live);
     world.runtime.advance(Duration::from_secs(16));
-    assert_eq!(stuck.client.status().last_error.unwrap().code, "lost");
+    assert_eq!(stuck.client.status().last_error.unwrap().code, "timeout");
 }

@@ -66,8 +66,8 @@ fn a_client_that_does_not_read_holds_up_nobody_and_catches_up_later() {
     world.runtime.spawn(Pausable { future: Box::pin(driver), paused: Arc::clone(&paused) });
     world.until("live", ms(1_000), || client.status().state == State::Live);
     paused.0.store(true, Ordering::SeqCst);
-    let text = "x".repeat(10_000);
-    for _ in 0..500 {
+    let text = "x".repeat(60_000);
+    for _ in 0..150 {
         world.write(&a.replica, &text);
         a.replica.notify_committed();
         world.until("the others are served", ms(50), || world.rows(&b.replica) == world.rows(&a.replica));

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use pocketsync_core::driver::State;
 use pocketsync_core::testkit::Fate;
 use pocketsync_core::transport::TransportError;
+use pocketsync_core::value::Value;
 
 use super::world::{World, ms};
 
@@ -83,14 +84,15 @@ fn a_link_that_never_lives_long_gets_everything_across() {
     for batch in 0..20 {
         a.replica.write(world.wall_ms(), |tx| {
             for row in 0..50 {
-                let text = format!("row {row} of batch {batch}, and some more text to fill frames with");
-                tx.insert("note", &[("text", pocketsync_core::value::Value::text(&text))]);
+                // Nothing that compresses: it is to take many frames.
+                let noise = (0..40u64).map(|at| (at * at * 7919 + row * 31 + batch * 101) % 251);
+                tx.insert("note", &[("text", Value::Blob(noise.map(|byte| byte as u8).collect()))]);
             }
         });
     }
     world.network.cut_all();
     world.network.set_max_frame_bytes(256);
-    world.network.set_fate(Fate::after(150));
+    world.network.set_fate(Fate::after(60));
     world.runtime.advance(ms(1));
     world.until("everything is across", Duration::from_secs(3600), || {
         a.replica.pending() == 0 && world.rows(&b.replica) == world.rows(&a.replica)
