@@ -85,8 +85,9 @@ fn a_link_that_never_lives_long_gets_everything_across() {
         a.replica.write(world.wall_ms(), |tx| {
             for row in 0..50 {
                 // Nothing that compresses: it is to take many frames.
-                let noise = (0..40u64).map(|at| (at * at * 7919 + row * 31 + batch * 101) % 251);
-                tx.insert("note", &[("text", Value::Blob(noise.map(|byte| byte as u8).collect()))]);
+                let seed = batch * 50 + row + 1;
+                let noise = (1..200u64).map(|at| ((at * seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
+                tx.insert("note", &[("text", Value::Blob(noise.collect()))]);
             }
         });
     }
