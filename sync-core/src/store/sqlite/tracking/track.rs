@@ -48,7 +48,8 @@ fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<Tracked
         }
         numbers.push(no);
     }
-    engine.catalog = catalog_load::load(&engine.conn)?;
+    let catalog = catalog_load::load(&engine.conn)?;
+    engine.set_catalog(catalog);
     install(&engine.conn, &engine.catalog)?;
     schema_change::remember(engine)?;
     let tracked: Vec<String> = engine.catalog.tables.values().map(|table| table.name.clone()).collect();
