@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::catalog::Catalog;
 use super::meta::Meta;
+use super::refs::StatementCache;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
 use crate::store::{Sites, StoreError, StoreErrorKind};
@@ -26,6 +27,8 @@ pub struct Engine {
     pub lineage: Lineage,
     /// What `meta` was at the last commit.
     pub(crate) stored: Meta,
+    /// The SQL about the tables of `catalog`.
+    pub(crate) statements: StatementCache,
 }
 
 impl Engine {
@@ -56,6 +59,7 @@ impl Engine {
                     self.conn.execute_batch("ROLLBACK")?;
                 }
                 (self.sites, self.meta, self.lineage, self.catalog) = memory;
+                self.statements.clear();
                 Err(error)
             }
         }

@@ -18,5 +18,6 @@
 pub mod catalog;
 pub mod engine;
 pub mod meta;
+pub mod refs;
 pub mod row_clock;
 pub mod system;

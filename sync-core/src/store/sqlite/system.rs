@@ -85,6 +85,14 @@ impl AsideReason {
             AsideReason::Refused => "refused",
         }
     }
+
+    /// The reason with this stored name.
+    pub fn named(name: &str) -> Option<Self> {
+        use AsideReason::{Deleted, MissingParent, Refused, Unborn, UniqueClaim, UnknownTable};
+        [Deleted, Unborn, UnknownTable, MissingParent, UniqueClaim, Refused]
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
+    }
 }
 
 /// The journal: one narrow row for each captured change of one row.
