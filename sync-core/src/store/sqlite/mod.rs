@@ -15,9 +15,12 @@
 //! merged (an unknown column, a value that a column's affinity changes), the merged value is in
 //! `__pocketsync_shadow`.
 
+pub mod apply;
 pub mod catalog;
 pub mod engine;
 pub mod meta;
+pub mod park;
 pub mod refs;
 pub mod row_clock;
+mod staging;
 pub mod system;
