@@ -31,6 +31,9 @@ pub struct Table {
     pub identity: IdentityKind,
     /// Whether it was made WITHOUT ROWID.
     pub without_rowid: bool,
+    /// A name that reaches the rowid: `rowid`, `oid` or `_rowid_`, whichever no column has. `None`
+    /// WITHOUT ROWID.
+    pub rowid: Option<&'static str>,
     /// Whether a part of its natural key can be NULL, in which case such rows are surrogate.
     pub nullable_key: bool,
     /// The synced columns (all but generated ones), by column number ascending.
@@ -83,6 +86,38 @@ pub struct ForeignKey {
     pub parent: u32,
     /// The parent's columns, by name, in the same order.
     pub parent_columns: Vec<String>,
+    /// What becomes of the child when the parent is deleted.
+    pub on_delete: FkAction,
+    /// What becomes of the child when the parent's key changes.
+    pub on_update: FkAction,
+}
+
+/// The declared action of a foreign key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FkAction {
+    /// Refused when the transaction ends.
+    NoAction,
+    /// Refused at once.
+    Restrict,
+    /// The child's columns become NULL.
+    SetNull,
+    /// The child's columns take their defaults.
+    SetDefault,
+    /// The child goes, or follows, with its parent.
+    Cascade,
+}
+
+impl FkAction {
+    /// The action that `PRAGMA foreign_key_list` spells like this.
+    pub fn from_sql(sql: &str) -> Self {
+        match sql.to_ascii_uppercase().as_str() {
+            "RESTRICT" => FkAction::Restrict,
+            "SET NULL" => FkAction::SetNull,
+            "SET DEFAULT" => FkAction::SetDefault,
+            "CASCADE" => FkAction::Cascade,
+            _ => FkAction::NoAction,
+        }
+    }
 }
 
 /// A unique claim of plain columns.
@@ -105,6 +140,43 @@ pub enum Collation {
     RTrim,
     /// The application's own, by name: compared by SQLite only.
     Custom(String),
+}
+
+impl Collation {
+    /// The collation with this name.
+    pub fn from_name(name: &str) -> Self {
+        match name.to_ascii_uppercase().as_str() {
+            "BINARY" => Collation::Binary,
+            "NOCASE" => Collation::NoCase,
+            "RTRIM" => Collation::RTrim,
+            _ => Collation::Custom(name.to_owned()),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Collation::Binary => "BINARY",
+            Collation::NoCase => "NOCASE",
+            Collation::RTrim => "RTRIM",
+            Collation::Custom(name) => name,
+        }
+    }
+}
+
+impl IdentityKind {
+    /// The kind's stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IdentityKind::Natural => "natural",
+            IdentityKind::Surrogate => "surrogate",
+        }
+    }
+
+    /// The kind with this stored name.
+    pub fn from_name(name: &str) -> Self {
+        if name == "natural" { IdentityKind::Natural } else { IdentityKind::Surrogate }
+    }
 }
 
 impl Catalog {

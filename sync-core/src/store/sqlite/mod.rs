@@ -17,10 +17,18 @@
 
 pub mod apply;
 pub mod catalog;
+pub mod catalog_load;
+pub mod connection;
 pub mod engine;
+mod engine_open;
+pub mod introspect;
 pub mod meta;
 pub mod park;
+pub mod reference_chain;
 pub mod refs;
+pub mod replica;
 pub mod row_clock;
+pub mod schema_change;
 mod staging;
 pub mod system;
+pub mod tracking;

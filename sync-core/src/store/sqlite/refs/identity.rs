@@ -130,9 +130,9 @@ pub fn to_global(engine: &Engine, reference: &Reference, local: &Value) -> Resul
             Value::Integer(integer) => Some(integer),
             _ => None,
         },
-        Some((table, column)) => engine
+        Some(Parent { table, key, column }) => engine
             .conn
-            .prepare_cached(&format!("SELECT rowid FROM {table} WHERE {column} = ?1"))?
+            .prepare_cached(&format!("SELECT {key} FROM {table} WHERE {column} = ?1"))?
             .query_row([Bound(local)], |row| row.get(0))
             .optional()?,
     };
@@ -158,21 +158,29 @@ pub fn to_local(engine: &Engine, reference: &Reference, global: &Value) -> Resul
     let Some(key) = integer_of_id(engine, &sql.clock, id)? else { return Ok(None) };
     match parent_column(engine, reference) {
         None => Ok(Some(Value::Integer(key))),
-        Some((table, column)) => {
-            let mut statement =
-                engine.conn.prepare_cached(&format!("SELECT {column} FROM {table} WHERE rowid = ?1"))?;
+        Some(Parent { table, key: name, column }) => {
+            let sql = format!("SELECT {column} FROM {table} WHERE {name} = ?1");
+            let mut statement = engine.conn.prepare_cached(&sql)?;
             let mut rows = statement.query([key])?;
             Ok(rows.next()?.map(|row| row.get_ref(0).map(value)).transpose()?)
         }
     }
 }
 
-/// The quoted table and column that a reference points at, unless that is the integer key.
-fn parent_column(engine: &Engine, reference: &Reference) -> Option<(String, String)> {
+/// Quoted names of a table, of its integer key, and of the other column that is referred to.
+struct Parent {
+    table: String,
+    key: String,
+    column: String,
+}
+
+/// The parent of a reference to another column than the integer key.
+fn parent_column(engine: &Engine, reference: &Reference) -> Option<Parent> {
     let parent = engine.catalog.tables.get(&reference.table)?;
-    let key = parent.integer_key().map(|position| &parent.columns[position]);
-    if key.is_some_and(|column| column.name.eq_ignore_ascii_case(&reference.column)) {
-        return None;
-    }
-    Some((quote(&parent.name), quote(&reference.column)))
+    let key = &parent.columns[parent.integer_key()?].name;
+    (!key.eq_ignore_ascii_case(&reference.column)).then(|| Parent {
+        table: quote(&parent.name),
+        key: quote(key),
+        column: quote(&reference.column),
+    })
 }
