@@ -7,6 +7,7 @@ use super::super::engine::Engine;
 use super::super::refs::{LocalKey, key_value, null_key, value};
 use super::super::system::{clock_table, key_column, null_key_clock_table, quote};
 use super::mask::Mask;
+use super::moves::Present;
 use super::timeline::Timeline;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -105,10 +106,9 @@ pub(super) fn entries_sql(table: &Table, form: Form) -> String {
                 })
                 .collect::<Vec<_>>()
                 .join(" AND ");
-            let each = |side: &str| {
-                (1..=count).map(|n| format!("{side}.{}", key_column(n))).collect::<Vec<_>>()
-            };
-            let on_clock = each("c").iter().zip(each("j")).map(|(c, j)| format!("{c} = {j}"));
+            let each =
+                |side: &str| (1..=count).map(|n| format!("{side}.{}", key_column(n))).collect::<Vec<_>>();
+            let on_clock = each("c").into_iter().zip(each("j")).map(|(c, j)| format!("{c} = {j}"));
             (
                 each("j").join(", "),
                 format!("{} IS NOT NULL", column(0)),
@@ -164,4 +164,21 @@ fn read_key(row: &Row<'_>, table: &Table, form: Form) -> rusqlite::Result<Key> {
 fn read_known(row: &Row<'_>) -> rusqlite::Result<Option<Known>> {
     let Some(clock) = row.get::<_, Option<Vec<u8>>>(7)? else { return Ok(None) };
     Ok(Some(Known { id: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(), clock }))
+}
+
+/// The statement that tells what is now under one integer key.
+pub(super) fn present_sql(table: &Table) -> String {
+    let (name, key) = (quote(&table.name), quote(&table.columns[table.key[0]].name));
+    let clock = clock_table(table.no);
+    format!(
+        "SELECT EXISTS(SELECT 1 FROM {name} t WHERE t.{key} = ?1), c.id, c.r \
+         FROM (SELECT 1) LEFT JOIN {clock} c ON c.k = ?1"
+    )
+}
+
+/// Reads what [`present_sql`] selects.
+pub(super) fn read_present(row: &Row<'_>) -> rusqlite::Result<Present> {
+    let clock: Option<Vec<u8>> = row.get(2)?;
+    let id: Option<Vec<u8>> = row.get(1)?;
+    Ok(Present { live: row.get(0)?, known: id.zip(clock).map(|(id, clock)| Known { id, clock }) })
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::system::flag;
 use super::journal::{Entry, Key, Known};
 use super::work::Work;
-use super::super::system::flag;
 
 /// What is there under a key that entries speak of.
 #[derive(Clone, Debug, Default)]

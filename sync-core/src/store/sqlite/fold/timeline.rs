@@ -26,7 +26,8 @@ impl Timeline {
     pub(super) fn read(engine: &mut Engine) -> Result<Self, StoreError> {
         let meta = &mut engine.meta;
         let mut timeline = Timeline { offset_ms: offset_in_effect(meta), ..Timeline::default() };
-        let mut statement = engine.conn.prepare_cached("SELECT n, t, at FROM __pocketsync_journal ORDER BY n")?;
+        let mut statement =
+            engine.conn.prepare_cached("SELECT n, t, at FROM __pocketsync_journal ORDER BY n")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let n: i64 = row.get(0)?;

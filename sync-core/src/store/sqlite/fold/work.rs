@@ -26,7 +26,16 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn new(key: Key, live: bool, known: Option<Known>) -> Self {
-        Work { key, stored_at: None, known, live, inserted: None, deleted: None, written: Vec::new(), last: 0 }
+        Work {
+            key,
+            stored_at: None,
+            known,
+            live,
+            inserted: None,
+            deleted: None,
+            written: Vec::new(),
+            last: 0,
+        }
     }
 
     /// Takes one more entry in.

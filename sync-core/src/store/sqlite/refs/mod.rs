@@ -20,7 +20,7 @@ pub use aside::{aside, put_aside, remove_aside};
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock};
 pub use identity::{is_null_key, key_value, local_key, null_key, row_id, to_global, to_local};
 pub use shadow::{put_shadow, remove_shadow, remove_shadows, shadows};
-pub use statements::{StatementCache, TableSql};
+pub use statements::{ClockSql, StatementCache, TableSql};
 pub use values::{Bound, bound, value};
 
 use crate::store::{StoreError, StoreErrorKind};

@@ -17,8 +17,10 @@ pub struct ClockSql {
     pub get: String,
     /// Id → `k, r`; empty where the key is the identity.
     pub by_id: String,
-    /// Key, `[id,]` s, r.
+    /// Key, `[id,]` s, r; in place of what is there.
     pub put: String,
+    /// The same, where nothing is there.
+    pub insert: String,
     /// Key.
     pub remove: String,
     /// Old key, new key.
@@ -39,6 +41,7 @@ impl ClockSql {
         ClockSql {
             get: format!("SELECT id, r FROM {name} WHERE k = ?1"),
             by_id: format!("SELECT k, r FROM {name} WHERE id = ?1"),
+            insert: format!("INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)"),
             put: format!(
                 "INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)
                  ON CONFLICT(k) DO UPDATE SET id = excluded.id, s = excluded.s, r = excluded.r"
@@ -65,6 +68,7 @@ impl ClockSql {
         ClockSql {
             get: format!("SELECT r FROM {name} WHERE {}", matches(1)),
             by_id: String::new(),
+            insert: format!("INSERT INTO {name}({keys}, s, r) VALUES({marks})"),
             put: format!(
                 "INSERT INTO {name}({keys}, s, r) VALUES({marks})
                  ON CONFLICT({keys}) DO UPDATE SET s = excluded.s, r = excluded.r"
