@@ -13,7 +13,9 @@ pub(crate) fn may_change(declared_type: &str, value: &Value) -> bool {
         // Whole numbers are stored as integers where that is shorter, which loses the sign of
         // zero; a NaN is stored as NULL.
         Value::Real(real) => {
-            real.is_nan() || real.fract() == 0.0 && (affinity != Affinity::None || *real == 0.0) || affinity == Affinity::Text
+            real.is_nan()
+                || real.fract() == 0.0 && (affinity != Affinity::None || *real == 0.0)
+                || affinity == Affinity::Text
         }
         Value::Text(_) => !matches!(affinity, Affinity::Text | Affinity::None),
         // Checked on what it is shown as.

@@ -17,9 +17,7 @@ pub(crate) fn numbers(engine: &mut Engine, changes: &TableChanges) -> Result<(u3
         },
     };
     let mut known: BTreeMap<String, u32> = match engine.catalog.tables.get(&table_no) {
-        Some(table) => {
-            table.numbers.iter().map(|(name, &no)| (name.to_ascii_lowercase(), no)).collect()
-        }
+        Some(table) => table.numbers.iter().map(|(name, &no)| (name.to_ascii_lowercase(), no)).collect(),
         None => stored_columns(engine, table_no)?,
     };
     let mut columns = Vec::with_capacity(changes.columns.len());
@@ -39,7 +37,9 @@ pub(crate) fn numbers(engine: &mut Engine, changes: &TableChanges) -> Result<(u3
 
 fn add_table(engine: &mut Engine, name: &str) -> Result<u32, StoreError> {
     let no: u32 =
-        engine.conn.query_row("SELECT coalesce(max(no), 0) + 1 FROM __pocketsync_table", [], |row| row.get(0))?;
+        engine
+            .conn
+            .query_row("SELECT coalesce(max(no), 0) + 1 FROM __pocketsync_table", [], |row| row.get(0))?;
     engine.conn.execute(
         "INSERT INTO __pocketsync_table(no, name, tracked, identity, fingerprint) VALUES(?1, ?2, 0, '', '')",
         (no, name),
@@ -49,10 +49,10 @@ fn add_table(engine: &mut Engine, name: &str) -> Result<u32, StoreError> {
 }
 
 fn stored_columns(engine: &Engine, table_no: u32) -> Result<BTreeMap<String, u32>, StoreError> {
-    let mut statement = engine.conn.prepare_cached("SELECT name, no FROM __pocketsync_column WHERE tbl = ?1")?;
-    let rows = statement.query_map([table_no], |row| {
-        Ok((row.get::<_, String>(0)?.to_ascii_lowercase(), row.get(1)?))
-    })?;
+    let mut statement =
+        engine.conn.prepare_cached("SELECT name, no FROM __pocketsync_column WHERE tbl = ?1")?;
+    let rows = statement
+        .query_map([table_no], |row| Ok((row.get::<_, String>(0)?.to_ascii_lowercase(), row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

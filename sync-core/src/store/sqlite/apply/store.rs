@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::catalog::Catalog;
 use super::super::engine::Engine;
+use super::super::park::claims::Claim;
 use super::super::park::contest::contest;
 use super::super::park::index;
 use super::super::park::row::{LocalKey, RowKey};
 use super::super::park::visible::decide;
 use super::super::park::work::Work;
-use super::super::park::claims::Claim;
 use super::super::refs;
 use super::super::system::AsideReason;
 use super::write::write;
@@ -26,6 +26,11 @@ impl Shown {
     /// Whether no row looks different.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Takes over what happened after this.
+    pub fn extend(&mut self, later: Shown) {
+        self.0.extend(later.0);
     }
 
     /// By table, for the application.

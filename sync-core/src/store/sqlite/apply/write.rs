@@ -46,7 +46,8 @@ pub(crate) fn write(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>
             }
         }
     }
-    let hidden: Vec<RowKey> = work.rows.iter().filter(|(_, row)| needs_trial(row)).map(|(key, _)| key.clone()).collect();
+    let hidden: Vec<RowKey> =
+        work.rows.iter().filter(|(_, row)| needs_trial(row)).map(|(key, _)| key.clone()).collect();
     for key in hidden {
         match trial(engine, work, &key)? {
             Some(message) => {
@@ -73,7 +74,8 @@ fn needs_trial(row: &Row) -> bool {
 
 /// Where the shown key of a row changes, the rows that refer to it show the new one.
 fn follow_parents(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
-    let mut list: Vec<RowKey> = work.rows.keys().filter(|key| !work.links.to(key.0).is_empty()).cloned().collect();
+    let mut list: Vec<RowKey> =
+        work.rows.keys().filter(|key| !work.links.to(key.0).is_empty()).cloned().collect();
     while let Some(key) = list.pop() {
         let row = &work.rows[&key];
         if row.at.is_none() || row.fate.is_some() || row.local.is_empty() || row.columns.is_empty() {
@@ -110,7 +112,8 @@ fn lift(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
         let (Some(at), Some(table)) = (&row.at, engine.catalog.tables.get(&key.0)) else { continue };
         let moves = table.integer_key().is_some_and(|position| {
             let column = table.columns[position].no;
-            row.columns.contains(&column) && wanted_integer(table, row).is_some_and(|wanted| at[..] != [Value::Integer(wanted)])
+            row.columns.contains(&column)
+                && wanted_integer(table, row).is_some_and(|wanted| at[..] != [Value::Integer(wanted)])
         });
         if row.fate.is_some() || row.whole || moves || touches_unique(table, row) {
             table_sql::delete(engine, table, at)?;
@@ -158,7 +161,9 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             }
             let mut integer = None;
             for candidate in [wanted_integer(table, row).filter(|_| !keeping), had].into_iter().flatten() {
-                if !assigned.contains(&(key.0, candidate)) && !table_sql::has_integer(engine, table, candidate)? {
+                if !assigned.contains(&(key.0, candidate))
+                    && !table_sql::has_integer(engine, table, candidate)?
+                {
                     integer = Some(candidate);
                     break;
                 }
@@ -168,7 +173,10 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
                 None => {
                     let last = match ceilings.get(&key.0) {
                         Some(last) => *last,
-                        None => assigned.range((key.0, i64::MIN)..=(key.0, i64::MAX)).last().map_or(0, |last| last.1),
+                        None => assigned
+                            .range((key.0, i64::MIN)..=(key.0, i64::MAX))
+                            .last()
+                            .map_or(0, |last| last.1),
                     };
                     let free = table_sql::free_integer(engine, table)?;
                     let free = if free > last { free } else { last.saturating_add(1) };
@@ -248,7 +256,8 @@ fn local_row(
         positions.push(position);
         values.push(value);
     }
-    let is_null = |at: usize| positions.iter().position(|&p| p == at).is_none_or(|n| values[n] == Value::Null);
+    let is_null =
+        |at: usize| positions.iter().position(|&p| p == at).is_none_or(|n| values[n] == Value::Null);
     if !natural && !table.is_surrogate() && !table.key.iter().any(|&at| is_null(at)) {
         return Ok(Err(Refusal::Unfit("the row has no NULL in its key, and so another identity".to_owned())));
     }
@@ -350,7 +359,8 @@ fn trial(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Option<String
     let table = &engine.catalog.tables[&key.0];
     if table.is_surrogate() {
         let free = table_sql::free_integer(engine, table)?;
-        work.rows.get_mut(key).expect("tried rows are under work").next = Some(Box::new([Value::Integer(free)]));
+        work.rows.get_mut(key).expect("tried rows are under work").next =
+            Some(Box::new([Value::Integer(free)]));
     }
     // What a reference to a row that is not here would show is not known; some integer.
     let (positions, values) = match local_row(engine, work, table, key, Some(&Value::Integer(1)))? {

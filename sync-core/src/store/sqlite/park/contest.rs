@@ -20,7 +20,7 @@ pub(crate) fn contest(
     changed: &BTreeSet<RowKey>,
     released: &[Claim],
 ) -> Result<(), StoreError> {
-    let mut list: BTreeSet<(Version, RowKey)> = BTreeSet::new();
+    let mut list: BTreeSet<(Option<Version>, RowKey)> = BTreeSet::new();
     for claim in released {
         push_claimants(engine, work, claim, &mut list)?;
     }
@@ -64,7 +64,7 @@ fn push_claimants(
     engine: &Engine,
     work: &mut Work,
     claim: &Claim,
-    list: &mut BTreeSet<(Version, RowKey)>,
+    list: &mut BTreeSet<(Option<Version>, RowKey)>,
 ) -> Result<(), StoreError> {
     work.load_claimants(engine, claim)?;
     if let Some(claimants) = work.by_claim.get(claim) {
@@ -73,11 +73,19 @@ fn push_claimants(
     Ok(())
 }
 
-fn older<'w>(work: &'w Work, claim: &Claim, than: &(Version, RowKey)) -> impl Iterator<Item = &'w RowKey> {
+fn older<'w>(
+    work: &'w Work,
+    claim: &Claim,
+    than: &(Option<Version>, RowKey),
+) -> impl Iterator<Item = &'w RowKey> {
     work.by_claim.get(claim).into_iter().flat_map(move |set| set.range(..than)).map(|(_, key)| key)
 }
 
-fn younger<'w>(work: &'w Work, claim: &Claim, than: &(Version, RowKey)) -> impl Iterator<Item = &'w RowKey> {
+fn younger<'w>(
+    work: &'w Work,
+    claim: &Claim,
+    than: &(Option<Version>, RowKey),
+) -> impl Iterator<Item = &'w RowKey> {
     use std::ops::Bound::{Excluded, Unbounded};
     work.by_claim
         .get(claim)

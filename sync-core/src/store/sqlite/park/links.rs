@@ -130,9 +130,8 @@ impl Links {
     }
 
     fn add(&mut self, child: &Table, columns: Vec<usize>, parent: &Table, names: &[String], by_row: bool) {
-        let named = |name: &String| {
-            parent.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
-        };
+        let named =
+            |name: &String| parent.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
         let Some(parent_columns) = names.iter().map(named).collect::<Option<Vec<_>>>() else { return };
         let collation = |position: &usize| {
             let declared = parent.unique_keys.iter().find(|key| {

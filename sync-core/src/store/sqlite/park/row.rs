@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) local: Vec<Value>,
     /// What it was to those who refer to it when the work began.
     pub(crate) offered: Vec<Target>,
+    /// Whether those who wait for it do not know that it is there.
+    pub(crate) fresh: bool,
     /// Why it is kept aside, as stored.
     pub(crate) aside: Option<AsideReason>,
     /// The merged values beside it, as stored.
@@ -58,7 +60,7 @@ pub(crate) struct Row {
     /// Whether it claims something else than what is stored.
     pub(crate) reclaimed: bool,
     /// The birth version under which it claims them.
-    pub(crate) age: Version,
+    pub(crate) age: Option<Version>,
     /// Whether no older row has one of these keys.
     pub(crate) wins: bool,
     /// Why it is not to be shown; `None`: it is.
@@ -77,7 +79,7 @@ impl Row {
             return Self::load_shown(engine, table, id, at, &clock);
         }
         let Some((reason, record)) = refs::aside(engine, *table_no, id)? else {
-            return Ok(Row { age: Version::GENESIS, ..Row::default() });
+            return Ok(Row::default());
         };
         Ok(Row {
             refused: (reason == AsideReason::Refused).then(|| (reason, String::new())),
@@ -96,8 +98,7 @@ impl Row {
         at: LocalKey,
         clock: &RowClock,
     ) -> Result<Self, StoreError> {
-        let shadows =
-            if clock.shadowed { refs::shadows(engine, table.no, id)? } else { BTreeMap::new() };
+        let shadows = if clock.shadowed { refs::shadows(engine, table.no, id)? } else { BTreeMap::new() };
         let local = table_sql::read(engine, table, &at)?;
         let mut record = Record { life: clock.life, life_seq: clock.life_seq, ..Record::default() };
         for (position, column) in table.columns.iter().enumerate() {
@@ -146,9 +147,8 @@ impl Row {
     /// The clock of this row, shown under `key`.
     pub(crate) fn clock(&self, table: &Table, id: &RowId, key: &[Value]) -> RowClock {
         let record = &self.record;
-        let own = |column: &u32| {
-            !table.position(*column).is_some_and(|position| is_identity(table, id, position))
-        };
+        let own =
+            |column: &u32| !table.position(*column).is_some_and(|position| is_identity(table, id, position));
         let base_columns =
             record.cells.keys().filter(|column| own(column)).last().map_or(0, |column| column + 1);
         let mut counts: BTreeMap<(Version, u64), usize> = BTreeMap::new();

@@ -5,7 +5,7 @@ use rusqlite::params_from_iter;
 use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::refs::{Bound, bound, is_null_key, value};
-use super::super::system::quote;
+use super::super::system::{clock_table, key_column, quote};
 use super::row::LocalKey;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -87,27 +87,44 @@ pub(crate) fn find(
     Ok(keys)
 }
 
-/// The local keys of the rows of `child` that refer to no row of `parent`.
+/// The local keys of the rows of `child` that refer to no row of `parent`: of all of them, or of
+/// those whose clock has log number `seq`.
 pub(crate) fn orphans(
     engine: &Engine,
     child: &Table,
     child_columns: &[usize],
     parent: &Table,
     parent_columns: &[usize],
+    seq: Option<i64>,
 ) -> Result<Vec<LocalKey>, StoreError> {
     let name = |table: &Table, position: usize| quote(&table.columns[position].name);
     let pairs = child_columns.iter().zip(parent_columns);
     let same = pairs.map(|(&c, &p)| format!("p.{} = c.{}", name(parent, p), name(child, c)));
     let set = child_columns.iter().map(|&c| format!("c.{} IS NOT NULL", name(child, c)));
-    let keys = key_list(child).split(", ").map(|column| format!("c.{column}")).collect::<Vec<_>>().join(", ");
+    let mut keys = child.key.iter().map(|&at| format!("c.{}", name(child, at))).collect::<Vec<_>>();
+    if child.nullable_key {
+        keys.push(format!("c.{}", rowid_name(child)));
+    }
+    let (clocks, mut conditions) = match seq {
+        None => (String::new(), Vec::new()),
+        Some(seq) => {
+            let clock_key =
+                |(n, &at): (usize, &usize)| format!("c.{} = k.{}", name(child, at), key_column(n + 1));
+            let mut conditions: Vec<_> = child.key.iter().enumerate().map(clock_key).collect();
+            conditions.push(format!("k.s = {seq}"));
+            (format!("{} k CROSS JOIN ", clock_table(child.no)), conditions)
+        }
+    };
+    conditions.extend(set);
     let sql = format!(
-        "SELECT {keys} FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+        "SELECT {} FROM {clocks}{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+        keys.join(", "),
         quote(&child.name),
-        set.collect::<Vec<_>>().join(" AND "),
+        conditions.join(" AND "),
         quote(&parent.name),
         same.collect::<Vec<_>>().join(" AND "),
     );
-    let mut statement = engine.conn.prepare_cached(&sql)?;
+    let mut statement = engine.conn.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
@@ -143,9 +160,8 @@ pub(crate) fn update(
     positions: &[usize],
     values: &[Value],
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let set = |(n, &position): (usize, &usize)| {
-        format!("{} = ?{}", quote(&table.columns[position].name), n + 1)
-    };
+    let set =
+        |(n, &position): (usize, &usize)| format!("{} = ?{}", quote(&table.columns[position].name), n + 1);
     let set = positions.iter().enumerate().map(set).collect::<Vec<_>>().join(", ");
     let condition = by_key(table, key, positions.len() + 1);
     let sql = format!("UPDATE {} SET {set} WHERE {condition}", quote(&table.name));
@@ -180,7 +196,8 @@ pub(crate) fn free_integer(engine: &Engine, table: &Table) -> Result<i64, StoreE
         .prepare_cached("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")?
         .exists([])?;
     if counted {
-        let mut statement = engine.conn.prepare_cached("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1")?;
+        let mut statement =
+            engine.conn.prepare_cached("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1")?;
         let seq: Option<i64> = statement.query_row([&table.name], |row| row.get(0))?;
         last = last.max(seq.unwrap_or(0));
     }

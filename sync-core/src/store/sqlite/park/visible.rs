@@ -60,7 +60,7 @@ fn expand(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             continue;
         }
         let offers = links.offers(table, &key.1, &row.record, &work.defaults);
-        let news: Vec<Target> = if row.at.is_some() {
+        let news: Vec<Target> = if row.at.is_some() && !row.fresh {
             offers.into_iter().filter(|target| !row.offered.contains(target)).collect()
         } else {
             offers
@@ -134,12 +134,7 @@ impl Circle {
     }
 
     /// The first thing that a row refers to and that is not shown.
-    fn missing(
-        &mut self,
-        engine: &Engine,
-        work: &Work,
-        key: &RowKey,
-    ) -> Result<Option<Target>, StoreError> {
+    fn missing(&mut self, engine: &Engine, work: &Work, key: &RowKey) -> Result<Option<Target>, StoreError> {
         let table = &engine.catalog.tables[&key.0];
         let row = &work.rows[key];
         for link in work.links.from(key.0) {

@@ -27,7 +27,7 @@ pub(crate) struct Work {
     /// What columns hold that were never written.
     pub(crate) defaults: Arc<Defaults>,
     /// The rows under work that claim a key, oldest first.
-    pub(crate) by_claim: BTreeMap<Claim, BTreeSet<(Version, RowKey)>>,
+    pub(crate) by_claim: BTreeMap<Claim, BTreeSet<(Option<Version>, RowKey)>>,
     /// The keys all of whose claimants are under work.
     looked_up: BTreeSet<Claim>,
     /// Where rows were put by this work, which the clock tables do not say yet.
@@ -65,7 +65,7 @@ impl Work {
     pub(crate) fn load(&mut self, engine: &Engine, key: &RowKey) -> Result<&mut Row, StoreError> {
         if !self.rows.contains_key(key) {
             let mut row = Row::load(engine, key)?;
-            row.age = row.record.life.born.unwrap_or(Version::GENESIS);
+            row.age = row.record.life.born;
             if let Some(table) = engine.catalog.tables.get(&key.0) {
                 if row.at.is_some() {
                     row.offered = self.links.offers(table, &key.1, &row.record, &self.defaults);
@@ -85,7 +85,7 @@ impl Work {
     /// Recomputes what a row claims. Answers what it claimed before, where that differs.
     pub(crate) fn refresh_claims(&mut self, table: Option<&Table>, key: &RowKey) -> Option<Vec<Claim>> {
         let row = self.rows.get_mut(key)?;
-        let age = row.record.life.born.unwrap_or(Version::GENESIS);
+        let age = row.record.life.born;
         let now = match table {
             Some(table) if row.is_claimant() => claims(table, &key.1, &row.record, &self.defaults),
             _ => Vec::new(),
@@ -152,8 +152,11 @@ impl Work {
         if !is_comparable(table, unique) {
             return Ok(());
         }
-        let columns: Vec<_> =
-            unique.columns.iter().map(|(position, collation)| (*position, collation_name(collation))).collect();
+        let columns: Vec<_> = unique
+            .columns
+            .iter()
+            .map(|(position, collation)| (*position, collation_name(collation)))
+            .collect();
         for at in table_sql::find(engine, table, &columns, values)? {
             if let Some(key) = self.row_at(engine, table.no, &at)? {
                 self.load(engine, &key)?;
@@ -194,10 +197,12 @@ impl Work {
             });
         };
         let key = (reference.table, (**id).clone());
-        let (Some(row), Some(parent)) = (self.rows.get(&key), engine.catalog.tables.get(&reference.table)) else {
+        let (Some(row), Some(parent)) = (self.rows.get(&key), engine.catalog.tables.get(&reference.table))
+        else {
             return refs::to_local(engine, reference, merged);
         };
-        let column = parent.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&reference.column));
+        let column =
+            parent.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&reference.column));
         let Some(column) = column else { return Ok(None) };
         if parent.integer_key() == Some(column) {
             let here = row.next.as_ref().or(row.at.as_ref());
