@@ -4,6 +4,7 @@
 mod apply;
 mod changeset;
 mod extract;
+mod key;
 mod meet;
 mod names;
 mod state;
@@ -11,6 +12,7 @@ mod state;
 pub(crate) use apply::apply;
 pub(crate) use changeset::ChangesetBuilder;
 pub(crate) use extract::extract;
+pub(crate) use key::{row_key, row_of};
 pub(crate) use meet::{acked, identify, meet};
 #[cfg(feature = "sqlite")]
 pub(crate) use names::Name;
@@ -21,7 +23,7 @@ use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::id::SiteId;
 
-/// Told of each row by [`Records::scan`]: log number, table, row id bytes, state. Says whether to
+/// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
 /// go on.
 pub(crate) type Visit<'v> = dyn FnMut(u64, u32, &[u8], Record) -> Result<bool, StoreError> + 'v;
 
@@ -34,9 +36,9 @@ pub(crate) trait Records {
 
     /// A row's state.
     fn record(&self, table: u32, row: &[u8]) -> Result<Option<Record>, StoreError>;
-    /// Keeps a row's state.
-    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError>;
-    /// The rows after a position, by log number, table and row id.
+    /// Keeps the state of a row, of which there was one before (`known`) or not.
+    fn put_record(&mut self, table: u32, row: &[u8], record: &Record, known: bool) -> Result<(), StoreError>;
+    /// The rows after a position, by log number, table and row key.
     fn scan(&self, after: &Mark, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// What is known of a peer.
@@ -61,9 +63,8 @@ pub(crate) trait Records {
     /// The pieces that were kept, in order; they are kept no more.
     fn take_staged(&mut self, peer: SiteId) -> Result<Vec<Changeset>, StoreError>;
 
-    /// Our history parted from our own after `shared`. A device takes a new site and mints anew
-    /// what only it has; a hub keeps its site (`None`).
-    fn fork(&mut self, shared: u64) -> Result<Option<SiteId>, StoreError>;
+    /// A device takes a new site, and mints anew what it wrote after `kept`.
+    fn fork(&mut self, kept: u64) -> Result<SiteId, StoreError>;
     /// Corrects the clocks of writes that nobody was offered.
     fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError>;
     /// The wall clock was set.

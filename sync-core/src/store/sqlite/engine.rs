@@ -1,0 +1,127 @@
+//! One connection to the user's file, and the state that goes with it.
+
+use rusqlite::Connection;
+
+use super::catalog::Catalog;
+use super::meta::Meta;
+use super::refs::StatementCache;
+use crate::id::SiteId;
+use crate::lineage::{Lineage, Stamp};
+use crate::store::{Sites, StoreError, StoreErrorKind};
+
+/// The engine's own connection and what it keeps in memory of the system tables.
+///
+/// The memory is a copy of what the transaction in progress says; [`write`](Self::write) takes it
+/// back together with a transaction that fails.
+#[derive(Debug)]
+pub struct Engine {
+    /// The connection: foreign keys off, triggers on, `recursive_triggers` off.
+    pub conn: Connection,
+    /// The user's schema.
+    pub catalog: Catalog,
+    /// Sites by ordinal.
+    pub sites: Sites,
+    /// Counters and marks.
+    pub meta: Meta,
+    /// Our openings, the present one included; the present one is stored with its first number.
+    pub lineage: Lineage,
+    /// What `meta` was at the last commit.
+    pub(crate) stored: Meta,
+    /// The SQL about the tables of `catalog`.
+    pub(crate) statements: StatementCache,
+}
+
+impl Engine {
+    /// Runs `work` in one IMMEDIATE transaction: all of it, memory included, or nothing.
+    ///
+    /// # Errors
+    /// What `work` failed with, or why the transaction could not begin or commit.
+    pub fn write<T>(
+        &mut self,
+        work: impl FnOnce(&mut Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let memory = (self.sites.clone(), self.meta, self.lineage.clone(), self.catalog.clone());
+        let head = self.meta.head;
+        let result = work(self).and_then(|value| {
+            self.flush(head as u64)?;
+            self.conn.execute_batch("COMMIT")?;
+            Ok(value)
+        });
+        match result {
+            Ok(value) => {
+                self.stored = self.meta;
+                Ok(value)
+            }
+            Err(error) => {
+                // A failed COMMIT, a full disk or an interrupt may have rolled back already.
+                if !self.conn.is_autocommit() {
+                    self.conn.execute_batch("ROLLBACK")?;
+                }
+                (self.sites, self.meta, self.lineage, self.catalog) = memory;
+                self.statements.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self, head_before: u64) -> Result<(), StoreError> {
+        for (ordinal, site, knowledge) in self.sites.take_dirty() {
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO __pocketsync_site(ord, id, counter, hlc) VALUES(?1, ?2, ?3, ?4)
+                     ON CONFLICT(ord) DO UPDATE SET counter = excluded.counter, hlc = excluded.hlc",
+                )?
+                .execute((
+                    ordinal as i64,
+                    site.as_bytes(),
+                    knowledge.counter as i64,
+                    knowledge.hlc.bits() as i64,
+                ))?;
+        }
+        if self.meta.head as u64 > head_before {
+            let now = self.lineage.incarnations().last().expect("an open engine has an opening");
+            if now.first_seq > head_before {
+                self.conn
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO __pocketsync_incarnation(first_seq, stamp) VALUES(?1, ?2)",
+                    )?
+                    .execute((now.first_seq as i64, now.stamp.0 as i64))?;
+            }
+        }
+        self.meta.save(&self.stored, &self.conn)?;
+        Ok(())
+    }
+
+    /// Our own site.
+    pub fn site(&self) -> SiteId {
+        self.sites.site(self.meta.site as u64).expect("our own site is stored")
+    }
+
+    /// The stamp of the present opening.
+    pub fn stamp(&self) -> Stamp {
+        self.lineage.incarnations().last().map_or(Stamp(0), |incarnation| incarnation.stamp)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreErrorKind::Busy,
+            Some(ErrorCode::DiskFull) => StoreErrorKind::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreErrorKind::ReadOnly,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreErrorKind::Corrupt,
+            Some(ErrorCode::OperationInterrupted) => StoreErrorKind::Suspended,
+            Some(ErrorCode::CannotOpen) => StoreErrorKind::Gone,
+            _ => StoreErrorKind::Io,
+        };
+        StoreError::new(kind, error.to_string())
+    }
+}
+
+impl From<crate::codec::DecodeError> for StoreError {
+    fn from(error: crate::codec::DecodeError) -> Self {
+        StoreError::new(StoreErrorKind::Corrupt, format!("a stored record is damaged: {error}"))
+    }
+}

@@ -1,0 +1,21 @@
+//! Capturing what any client writes: `track`, `untrack`, and the triggers between.
+//!
+//! ```text
+//! plan      which tables, with which identity, and what to warn of
+//! register  numbers of tables and columns
+//! triggers  the SQL of the triggers of one table
+//! install   journal, clock tables and triggers made to fit the catalog
+//! track     all of it in one transaction         untrack   all of it gone
+//! ```
+
+mod install;
+mod plan;
+mod register;
+mod track;
+mod triggers;
+mod untrack;
+
+pub use plan::{Tables, TrackError, TrackedTable, Warning};
+pub use track::track;
+pub use triggers::table_triggers;
+pub use untrack::untrack;

@@ -1,0 +1,50 @@
+//! Numbers of tables and columns: handed out once, kept for ever.
+
+use rusqlite::Connection;
+
+use super::super::catalog::IdentityKind;
+use super::super::catalog_load::{column_numbers, table_number};
+use super::super::introspect::{RawKey, RawTable};
+
+/// Marks a table as tracked, and gives it a number if it has none.
+pub(super) fn table(conn: &Connection, raw: &RawTable, identity: IdentityKind) -> rusqlite::Result<u32> {
+    let no = match table_number(conn, &raw.name)? {
+        Some(no) => no,
+        None => {
+            conn.query_row("SELECT ifnull(max(no), 0) + 1 FROM __pocketsync_table", [], |row| row.get(0))?
+        }
+    };
+    conn.execute(
+        "INSERT INTO __pocketsync_table(no, name, tracked, identity, fingerprint) VALUES(?1, ?2, 1, ?3, ?4)
+         ON CONFLICT(no) DO UPDATE SET name = excluded.name, tracked = 1, identity = excluded.identity,
+           fingerprint = excluded.fingerprint",
+        (no, &raw.name, identity.as_str(), key_shape(raw)),
+    )?;
+    columns(conn, no, raw)?;
+    Ok(no)
+}
+
+/// Gives numbers to those columns that have none.
+pub(super) fn columns(conn: &Connection, table_no: u32, raw: &RawTable) -> rusqlite::Result<()> {
+    let known = column_numbers(conn, table_no)?;
+    let mut next = known.values().max().map_or(0, |no| no + 1);
+    for column in raw.columns.iter().filter(|column| !column.generated) {
+        if !known.keys().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            conn.prepare_cached("INSERT INTO __pocketsync_column(tbl, no, name) VALUES(?1, ?2, ?3)")?
+                .execute((table_no, next, &column.name))?;
+            next += 1;
+        }
+    }
+    Ok(())
+}
+
+/// What must not change in a table that is tracked: what identifies its rows.
+pub(super) fn key_shape(raw: &RawTable) -> String {
+    let kind = match raw.key {
+        RawKey::None => "none",
+        RawKey::Rowid(_) => "rowid",
+        RawKey::Declared(_) => "declared",
+    };
+    let names: Vec<_> = raw.key.names().iter().map(|name| name.to_ascii_lowercase()).collect();
+    format!("{kind} {}", names.join(","))
+}
