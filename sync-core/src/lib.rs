@@ -5,6 +5,7 @@ pub mod admission;
 pub mod change;
 pub mod clock;
 pub mod codec;
+pub mod driver;
 pub mod hub;
 pub mod id;
 pub mod lineage;
@@ -13,6 +14,8 @@ pub mod restamp;
 pub mod runtime;
 pub mod session;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod transport;
 pub mod value;
 pub mod wire;

@@ -20,7 +20,12 @@ const BATCH_PUSHES: usize = 64;
 pub(super) struct Inbound {
     /// Where the next push begins; runs ahead of the store. `None` until the handshake is done.
     expected: Option<Cursor>,
+    /// Whether a push came in this session.
+    begun: bool,
     lineage: Arc<Lineage>,
+    /// Pushes from before the handshake was done.
+    early: VecDeque<Push>,
+    /// Pushes that the store has not been given.
     queue: VecDeque<Push>,
     /// What was received and is not acknowledged.
     pending_bytes: usize,
@@ -41,41 +46,44 @@ impl Session {
     /// Begins to read the other side's log after `held`. Pushes may have come in already.
     pub(super) fn begin_inbound(&mut self, now: Now, held: Cursor, lineage: Lineage) {
         self.inbound.lineage = Arc::new(lineage);
-        let mut expected = held;
-        for push in &self.inbound.queue {
-            if push.from != expected {
-                return self.fail_gap(&push.from.clone(), &expected);
-            }
-            expected = push.to.clone();
+        self.inbound.expected = Some(held);
+        // What came while the store was asked about the introduction.
+        for push in std::mem::take(&mut self.inbound.early) {
+            self.handle_push(now, push);
         }
-        self.inbound.expected = Some(expected);
-        self.pump_inbound(now);
     }
 
     pub(super) fn handle_push(&mut self, now: Now, push: Push) {
+        if self.is_over() {
+            return;
+        }
         let inbound = &mut self.inbound;
-        if inbound.pending_bytes > 0 && inbound.pending_bytes >= self.config.window_bytes {
+        let waiting =
+            inbound.pending_bytes + inbound.early.iter().map(|push| cost(&push.body)).sum::<usize>();
+        if waiting > 0 && waiting >= self.config.window_bytes {
             let limit = self.config.window_bytes;
             return self.fail(ErrorCode::TooLarge, format!("more than {limit} bytes came unacknowledged"));
         }
         if push.to.seq < push.from.seq {
             return self.fail(ErrorCode::BadMessage, "a push that ends before it begins");
         }
-        if let Some(expected) = &mut inbound.expected {
-            if push.from != *expected {
-                let expected = expected.clone();
-                return self.fail_gap(&push.from, &expected);
-            }
-            *expected = push.to.clone();
+        let Some(expected) = &mut inbound.expected else {
+            inbound.early.push_back(push);
+            return;
+        };
+        // A sender that tells again what we have lost begins earlier; the store knows how far back
+        // it may.
+        let begins_again = !inbound.begun && push.from.seq < expected.seq;
+        if push.from != *expected && !begins_again {
+            let expected = expected.seq;
+            let message = format!("a push begins at {} where {expected} was expected", push.from.seq);
+            return self.fail(ErrorCode::Gap, message);
         }
+        *expected = push.to.clone();
+        inbound.begun = true;
         inbound.pending_bytes += cost(&push.body);
         inbound.queue.push_back(push);
         self.pump_inbound(now);
-    }
-
-    fn fail_gap(&mut self, from: &Cursor, expected: &Cursor) {
-        let message = format!("a push begins at {} where {} was expected", from.seq, expected.seq);
-        self.fail(ErrorCode::Gap, message);
     }
 
     /// Gives the store what has come, unless it is busy with earlier pushes.

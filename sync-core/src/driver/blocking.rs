@@ -1,0 +1,51 @@
+//! A store that answers at once, made into one that answers later.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::channel::oneshot;
+
+use crate::runtime::Runtime;
+use crate::store::{AsyncStore, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+
+/// Runs a [`Store`] through [`Runtime::unblock`]. One request at a time: others wait for it.
+pub struct Blocking<S> {
+    store: Arc<Mutex<S>>,
+    runtime: Arc<dyn Runtime>,
+}
+
+impl<S> std::fmt::Debug for Blocking<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blocking").finish_non_exhaustive()
+    }
+}
+
+impl<S: Store + 'static> Blocking<S> {
+    /// Adapts `store`.
+    pub fn new(store: S, runtime: Arc<dyn Runtime>) -> Self {
+        Blocking { store: Arc::new(Mutex::new(store)), runtime }
+    }
+}
+
+#[async_trait]
+impl<S: Store + 'static> AsyncStore for Blocking<S> {
+    async fn run(&self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        let store = Arc::clone(&self.store);
+        let (reply, done) = oneshot::channel();
+        let work = self.runtime.unblock(Box::new(move || {
+            let result = match store.lock() {
+                Ok(mut store) => store.run(request),
+                // What a panic left behind is not to be trusted.
+                Err(_) => Err(failed("an earlier request ended in a panic")),
+            };
+            // Nobody waits where the driver was dropped meanwhile; the work is done all the same.
+            let _gone = reply.send(result);
+        }));
+        work.await;
+        done.await.unwrap_or_else(|_| Err(failed("the request did not come to an end")))
+    }
+}
+
+fn failed(message: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::Io, message)
+}

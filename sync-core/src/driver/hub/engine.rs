@@ -1,0 +1,260 @@
+//! The driver's loop: joins connections, the hub, admission, the store and the clock.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, SelectAll};
+
+use super::connection::{Connection, Happened, Order};
+use super::control::Control;
+use super::options::HubOptions;
+use super::requests::Requests;
+use crate::admission::Admission;
+use crate::clock::Now;
+use crate::driver::alarm::Alarm;
+use crate::hub::{ConnId, Hub, HubOutput};
+use crate::runtime::Runtime;
+use crate::session::{AdmitRequest, Admitted};
+use crate::store::AsyncStore;
+use crate::transport::Transport;
+use crate::wire::{ErrorCode, WireError};
+
+/// After so many steps in a row the driver lets other tasks of its thread have a turn.
+const STEPS_A_TURN: usize = 16;
+/// How much is taken from one source before the others have a turn.
+const EVENTS_A_STEP: usize = 32;
+
+type Verdict = Result<Admitted, WireError>;
+
+pub(super) struct Engine {
+    hub: Hub,
+    admission: Arc<dyn Admission>,
+    runtime: Arc<dyn Runtime>,
+    close_timeout: Duration,
+    control: Arc<Control>,
+    arriving: mpsc::Receiver<Transport>,
+    /// Only connections on which something happens are polled.
+    connections: SelectAll<Connection>,
+    /// Of the connections whose sessions are not over.
+    open: BTreeMap<ConnId, Open>,
+    admitting: FuturesUnordered<BoxFuture<'static, (ConnId, Verdict)>>,
+    requests: Requests,
+    deadline: Option<Duration>,
+    alarm: Alarm,
+    shutting_down: bool,
+}
+
+struct Open {
+    orders: mpsc::UnboundedSender<Order>,
+    /// Whom admission took it for.
+    identity: Option<String>,
+}
+
+impl Engine {
+    pub(super) fn new(
+        store: Arc<dyn AsyncStore>,
+        width: usize,
+        admission: Arc<dyn Admission>,
+        runtime: Arc<dyn Runtime>,
+        options: HubOptions,
+        control: Arc<Control>,
+        arriving: mpsc::Receiver<Transport>,
+    ) -> Self {
+        Engine {
+            hub: Hub::new(options.hub, runtime.now()),
+            admission,
+            close_timeout: options.close_timeout,
+            control,
+            arriving,
+            connections: SelectAll::new(),
+            open: BTreeMap::new(),
+            admitting: FuturesUnordered::new(),
+            requests: Requests::new(store, width),
+            deadline: None,
+            alarm: Alarm::new(Arc::clone(&runtime)),
+            runtime,
+            shutting_down: false,
+        }
+    }
+
+    /// Does what can be done now. Says whether it was anything.
+    fn step(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        let mut progress = self.take_orders(now);
+        progress |= self.take_arrivals(now, cx);
+        progress |= self.take_happenings(now, cx);
+        progress |= self.take_verdicts(now, cx);
+        progress |= self.take_replies(now, cx);
+        if self.deadline.is_some_and(|at| at <= now.mono) {
+            self.hub.handle_timeout(now);
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    fn take_orders(&mut self, now: Now) -> bool {
+        let orders = self.control.take();
+        let progress = orders.shutdown || !orders.revoked.is_empty() || !orders.changed.is_empty();
+        for identity in orders.revoked {
+            let revoked = self.open.iter().filter(|(_, open)| open.identity.as_ref() == Some(&identity));
+            for conn in revoked.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+                self.hub.close(now, conn, wire_error(ErrorCode::Unauthorized, "the rights were taken away"));
+            }
+        }
+        for scope in orders.changed {
+            self.hub.scope_changed(now, &scope);
+        }
+        if orders.shutdown && !self.shutting_down {
+            self.shutting_down = true;
+            self.arriving.close();
+            self.hub.shutdown(now);
+        }
+        if progress {
+            self.drain();
+        }
+        progress
+    }
+
+    fn take_arrivals(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for _ in 0..EVENTS_A_STEP {
+            let Poll::Ready(Some(transport)) = self.arriving.poll_next_unpin(cx) else { break };
+            // Beyond its limit, and while it goes down, the hub itself answers why not.
+            let conn = self.hub.open(now, transport.max_frame_bytes);
+            let runtime = Arc::clone(&self.runtime);
+            let (connection, orders) = Connection::new(conn, transport, runtime, self.close_timeout);
+            self.open.insert(conn, Open { orders, identity: None });
+            self.connections.push(connection);
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    fn take_happenings(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for _ in 0..EVENTS_A_STEP {
+            let Poll::Ready(Some((conn, happened))) = self.connections.poll_next_unpin(cx) else { break };
+            match happened {
+                Happened::Received(frame) => self.hub.handle_frame(now, conn, frame),
+                Happened::Sent(bytes) => self.hub.handle_sent(now, conn, bytes),
+                Happened::Lost(reason) => self.hub.handle_lost(now, conn, &reason),
+            }
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    fn take_verdicts(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for _ in 0..EVENTS_A_STEP {
+            let Poll::Ready(Some((conn, verdict))) = self.admitting.poll_next_unpin(cx) else { break };
+            if let (Ok(admitted), Some(open)) = (&verdict, self.open.get_mut(&conn)) {
+                open.identity = Some(admitted.identity.clone());
+            }
+            self.hub.handle_admission(now, conn, verdict);
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    fn take_replies(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for _ in 0..EVENTS_A_STEP {
+            let Poll::Ready((id, reply)) = self.requests.poll_reply(cx) else { break };
+            self.hub.handle_store(now, id, reply);
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    /// Takes all outputs of the hub, as its contract demands after every input.
+    fn drain(&mut self) {
+        loop {
+            match self.hub.poll_output() {
+                HubOutput::Transmit { conn, frame } => self.order(conn, Order::Frame(frame)),
+                HubOutput::Store { id, request } => self.requests.push(id, request),
+                HubOutput::Admit { conn, request } => self.ask_admission(conn, request),
+                HubOutput::Event { conn, event } => {
+                    tracing::trace!(%conn, ?event, "session");
+                }
+                HubOutput::Closed { conn, end } => {
+                    tracing::debug!(%conn, %end, "a session ended");
+                    self.order(conn, Order::Finish);
+                    self.open.remove(&conn);
+                }
+                HubOutput::Wait(deadline) => {
+                    self.deadline = deadline.at;
+                    break;
+                }
+            }
+        }
+    }
+
+    fn order(&mut self, conn: ConnId, order: Order) {
+        if let Some(open) = self.open.get(&conn) {
+            // A link that is lost takes no orders; its session hears of it by itself.
+            let _lost = open.orders.unbounded_send(order);
+        }
+    }
+
+    fn ask_admission(&mut self, conn: ConnId, request: AdmitRequest) {
+        let admission = Arc::clone(&self.admission);
+        self.admitting.push(Box::pin(async move {
+            let verdict = admission.admit(&request).await;
+            (conn, verdict)
+        }));
+    }
+
+    fn has_ended(&self) -> bool {
+        self.shutting_down && self.open.is_empty() && self.connections.is_empty() && self.requests.is_idle()
+    }
+}
+
+fn wire_error(code: ErrorCode, message: &str) -> WireError {
+    WireError { code, message: message.to_owned(), retry_after_ms: None }
+}
+
+impl Future for Engine {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.control.driver.register(cx.waker());
+        for _ in 0..STEPS_A_TURN {
+            let now = this.runtime.now();
+            let progress = this.step(now, cx);
+            if this.has_ended() {
+                this.control.end();
+                return Poll::Ready(());
+            }
+            let (connections, is_stopping) = (this.open.len(), this.shutting_down);
+            this.control.status.update(|status| {
+                status.connections = connections;
+                status.is_stopping = is_stopping;
+            });
+            if !progress && !this.alarm.poll(this.deadline, cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Engine {
+    /// Tells the handles that nobody is at work any more.
+    fn drop(&mut self) {
+        self.control.end();
+    }
+}

@@ -1,0 +1,171 @@
+//! The hub server: many connections on one store.
+
+mod connection;
+mod control;
+mod engine;
+mod options;
+mod requests;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::channel::mpsc;
+use futures::{SinkExt, Stream, StreamExt};
+
+use self::control::Control;
+use self::engine::Engine;
+pub use self::options::HubOptions;
+use super::blocking::Blocking;
+use crate::admission::Admission;
+use crate::id::Scope;
+use crate::runtime::Runtime;
+use crate::store::{AsyncStore, Store};
+use crate::transport::Transport;
+
+/// The handle of a hub: where new connections are handed in. Clones are the same hub.
+///
+/// The work is done by the [`HubDriver`]; dropping handles does not stop it.
+#[derive(Clone)]
+pub struct HubServer {
+    control: Arc<Control>,
+    arrivals: mpsc::Sender<Transport>,
+}
+
+impl fmt::Debug for HubServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubServer").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl HubServer {
+    /// A hub on `store`, and the driver that does its work: a future to spawn.
+    ///
+    /// Whoever connects is asked about at `admission`, without holding up others. The store does
+    /// one request at a time, through `runtime`.
+    pub fn new<S: Store + 'static>(
+        store: S,
+        admission: Arc<dyn Admission>,
+        runtime: Arc<dyn Runtime>,
+        options: HubOptions,
+    ) -> (HubServer, HubDriver) {
+        let store = Arc::new(Blocking::new(store, Arc::clone(&runtime)));
+        Self::build(store, 1, admission, runtime, options)
+    }
+
+    /// The same on a store that answers later. Requests of different scopes run at the same time,
+    /// as many as [`HubOptions::store_requests`] says.
+    pub fn with_async_store(
+        store: Arc<dyn AsyncStore>,
+        admission: Arc<dyn Admission>,
+        runtime: Arc<dyn Runtime>,
+        options: HubOptions,
+    ) -> (HubServer, HubDriver) {
+        let width = options.store_requests;
+        Self::build(store, width, admission, runtime, options)
+    }
+
+    fn build(
+        store: Arc<dyn AsyncStore>,
+        width: usize,
+        admission: Arc<dyn Admission>,
+        runtime: Arc<dyn Runtime>,
+        options: HubOptions,
+    ) -> (HubServer, HubDriver) {
+        let control = Arc::new(Control::new());
+        let (arrivals, arriving) = mpsc::channel(options.arrivals);
+        let engine = Engine::new(store, width, admission, runtime, options, Arc::clone(&control), arriving);
+        (HubServer { control, arrivals }, HubDriver { engine: Box::pin(engine) })
+    }
+
+    /// Hands in a new connection, and completes when the hub has taken it over; from then on it
+    /// lives without the caller. Waits while many others are being taken over.
+    ///
+    /// # Errors
+    /// When the hub has stopped, or is about to.
+    pub async fn serve(&self, transport: Transport) -> Result<(), HubStopped> {
+        self.arrivals.clone().send(transport).await.map_err(|_| HubStopped)
+    }
+
+    /// How things stand.
+    pub fn status(&self) -> HubStatus {
+        self.control.status.get()
+    }
+
+    /// How things stand now, and whenever that changes. A slow reader misses what was overtaken,
+    /// never the latest. Ends when the driver has.
+    pub fn status_changes(&self) -> impl Stream<Item = HubStatus> + Send + Unpin + 'static {
+        self.control.status.stream()
+    }
+
+    /// Ends the sessions that admission gave this identity, because its rights were taken away.
+    /// They may try to come back, and admission will be asked again.
+    pub fn revoke(&self, identity: impl Into<String>) {
+        let identity = identity.into();
+        self.control.order(|orders| orders.revoked.push(identity));
+    }
+
+    /// The store's log of a scope grew otherwise than through this hub: another node wrote it.
+    pub fn scope_changed(&self, scope: Scope) {
+        self.control.order(|orders| orders.changed.push(scope));
+    }
+
+    /// Tells every client that the hub goes down, takes no more, and completes when the driver
+    /// has ended. Takes effect when called.
+    pub fn shutdown(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.control.order(|orders| orders.shutdown = true);
+        let mut changes = self.control.status.stream();
+        async move { while changes.next().await.is_some() {} }
+    }
+}
+
+/// Does a [`HubServer`]'s work while it is polled. Ends after [`HubServer::shutdown`].
+///
+/// Dropping it at any moment loses nothing that was acknowledged.
+#[must_use = "a hub does nothing unless its driver is polled"]
+pub struct HubDriver {
+    engine: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Future for HubDriver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.engine.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for HubDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubDriver").finish_non_exhaustive()
+    }
+}
+
+/// How a hub stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct HubStatus {
+    /// How many connections are open, those not admitted yet included.
+    pub connections: usize,
+    /// Whether the hub has ended, or was told to.
+    pub is_stopping: bool,
+}
+
+/// The hub has stopped: it serves nobody any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the hub has stopped")]
+pub struct HubStopped;
+
+impl HubStopped {
+    /// A stable name for programs.
+    pub const fn code(&self) -> &'static str {
+        "stopped"
+    }
+
+    /// Whether calling again may succeed.
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
