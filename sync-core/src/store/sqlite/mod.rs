@@ -23,6 +23,8 @@ pub mod engine;
 mod engine_open;
 pub mod extract;
 pub mod fold;
+pub mod genesis;
+pub mod identity;
 pub mod introspect;
 pub mod meta;
 pub mod park;
