@@ -21,6 +21,7 @@ pub mod connection;
 pub mod engine;
 mod engine_open;
 pub mod introspect;
+mod lease;
 pub mod meta;
 pub mod reference_chain;
 pub mod replica;

@@ -7,7 +7,7 @@ use super::super::catalog::{Collation, Table, UniqueKey};
 use super::super::system::{PREFIX, flag, key_column, literal, quote};
 
 /// The largest column number that an integer mask has a bit for.
-const MAX_BIT: u32 = 62;
+pub(super) const MAX_BIT: u32 = 62;
 
 /// A trigger.
 #[derive(Clone, PartialEq, Eq, Debug)]
