@@ -36,6 +36,12 @@ impl File {
         file
     }
 
+    /// Closes the engine and opens it again.
+    pub(crate) fn reopen(&mut self) {
+        let conn = connection::open(&self.path, &ReplicaOptions::default()).unwrap();
+        self.engine = Engine::load(conn).unwrap();
+    }
+
     /// What the application's statements wrote into the journal, emptied before.
     pub(crate) fn capture(&self, sql: &str) -> Vec<Entry> {
         self.app.execute_batch("DELETE FROM __pocketsync_journal").unwrap();

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::catalog::Catalog;
 use super::meta::Meta;
+use super::refs::StatementCache;
 use super::schema_change;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
@@ -27,6 +28,8 @@ pub struct Engine {
     pub lineage: Lineage,
     /// What `meta` was at the last commit.
     pub(crate) stored: Meta,
+    /// The SQL about the tables of `catalog`.
+    pub(crate) statements: StatementCache,
 }
 
 impl Engine {
@@ -58,6 +61,7 @@ impl Engine {
                     self.conn.execute_batch("ROLLBACK")?;
                 }
                 (self.sites, self.meta, self.lineage, self.catalog) = memory;
+                self.statements.clear();
                 Err(error)
             }
         }

@@ -6,6 +6,7 @@ use super::catalog::Catalog;
 use super::catalog_load;
 use super::engine::Engine;
 use super::meta::Meta;
+use super::refs::StatementCache;
 use super::system::FORMAT;
 use crate::clock::Hlc;
 use crate::id::SiteId;
@@ -28,6 +29,7 @@ impl Engine {
             meta: Meta::default(),
             lineage: Lineage::default(),
             stored: Meta::default(),
+            statements: StatementCache::default(),
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;
@@ -45,7 +47,8 @@ impl Engine {
             }
             load_sites(&self.conn, &mut self.sites)?;
             self.lineage = load_lineage(&self.conn)?;
-            self.catalog = catalog_load::load(&self.conn)?;
+            let catalog = catalog_load::load(&self.conn)?;
+            self.set_catalog(catalog);
         }
         let stamp: i64 = self.conn.query_row("SELECT random()", [], |row| row.get(0))?;
         // Zero stands before the first opening.

@@ -159,17 +159,25 @@ fn column_number(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
 /// The stored form of a surrogate or genesis id: the site's ordinal and the counter, both so that
 /// ids made one after another sort one after another; or a marker and the hash.
 pub fn compact_id(id: &RowId, sites: &mut Sites) -> Vec<u8> {
-    match id {
+    if let RowId::Surrogate { site, .. } = id {
+        sites.ordinal(*site);
+    }
+    find_compact_id(id, sites).expect("the only site in it has an ordinal now")
+}
+
+/// The same, `None` where the id names a site that was never seen: nothing is stored under it.
+pub fn find_compact_id(id: &RowId, sites: &Sites) -> Option<Vec<u8>> {
+    Some(match id {
         RowId::Surrogate { site, counter } => {
             let mut bytes = Vec::with_capacity(8);
-            push_ordered(&mut bytes, sites.ordinal(*site));
+            push_ordered(&mut bytes, sites.existing(*site)?);
             push_ordered(&mut bytes, *counter);
             bytes
         }
         RowId::Genesis(hash) => [&[0xff], &hash[..]].concat(),
-        // Never in a clock table's id column; kept total so that callers need no special case.
+        // Never in a clock table's id column, but in those of what is kept aside.
         RowId::Natural(_) => [&[0xfe], &id.to_bytes()[..]].concat(),
-    }
+    })
 }
 
 /// Reads what [`compact_id`] wrote.

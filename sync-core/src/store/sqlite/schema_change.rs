@@ -26,7 +26,7 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     }
     follow_renames(engine)?;
     register_columns(engine)?;
-    engine.catalog = catalog_load::load(&engine.conn)?;
+    reload(engine)?;
     for table in engine.catalog.tables.values() {
         let new = register::not_captured(&engine.conn, table)?;
         new_columns::mark(&engine.conn, table, &new)?;
@@ -41,6 +41,13 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     }
     remember(engine)?;
     Ok(true)
+}
+
+/// Reads the catalog anew.
+pub(super) fn reload(engine: &mut Engine) -> Result<(), StoreError> {
+    let catalog = catalog_load::load(&engine.conn)?;
+    engine.set_catalog(catalog);
+    Ok(())
 }
 
 /// Remembers that catalog and triggers fit the schema as it is now.

@@ -20,9 +20,11 @@ CREATE TABLE IF NOT EXISTS __pocketsync_site(
 CREATE TABLE IF NOT EXISTS __pocketsync_incarnation(
   first_seq INTEGER PRIMARY KEY, stamp INTEGER NOT NULL);
 -- What is remembered of a log number: for an applied group the peer (site ordinal) and its
--- position; for a fold the largest foreign clock then seen, and the count of clock jumps.
+-- position; for a fold the largest foreign clock then seen, and the count of clock jumps; and the
+-- last row counter and the largest clock when a fold was done.
 CREATE TABLE IF NOT EXISTS __pocketsync_log(
-  seq INTEGER PRIMARY KEY, peer INTEGER, peer_seq INTEGER, floor INTEGER, jump INTEGER);
+  seq INTEGER PRIMARY KEY, peer INTEGER, peer_seq INTEGER, floor INTEGER, jump INTEGER,
+  counter INTEGER, clock INTEGER);
 -- What we hold of each peer, and it of us.
 CREATE TABLE IF NOT EXISTS __pocketsync_peer(
   site INTEGER PRIMARY KEY,
@@ -48,6 +50,7 @@ CREATE TABLE IF NOT EXISTS __pocketsync_aside(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT,
   state BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_aside_seq ON __pocketsync_aside(seq);
+CREATE INDEX IF NOT EXISTS __pocketsync_aside_waiting ON __pocketsync_aside(reason, tbl) WHERE reason <> 'deleted';
 -- Merged values that a shown row cannot show, encoded.
 CREATE TABLE IF NOT EXISTS __pocketsync_shadow(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, col INTEGER NOT NULL, value BLOB NOT NULL,
@@ -87,6 +90,14 @@ impl AsideReason {
             AsideReason::UniqueClaim => "unique claim",
             AsideReason::Refused => "refused",
         }
+    }
+
+    /// The reason with this stored name.
+    pub fn named(name: &str) -> Option<Self> {
+        use AsideReason::{Deleted, MissingParent, Refused, Unborn, UniqueClaim, UnknownTable};
+        [Deleted, Unborn, UnknownTable, MissingParent, UniqueClaim, Refused]
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
     }
 }
 

@@ -1,0 +1,272 @@
+//! The fold: the journal turned into row clocks.
+//!
+//! ```text
+//! timeline   the times of the journal          mask     which columns an entry speaks of
+//! journal    entries, and what is there now    work     the entries of one row put together
+//! moves      integer keys that changed         settle   deaths, births, changed columns
+//! columns    versions of one row's columns     writes   clocks on their way to the file
+//! ```
+//!
+//! No value of the user's is read: whether a row exists now is asked in the statement that reads
+//! the journal, and the rest is in the entries. All rows of one fold share one log number, since
+//! what it sees are whole committed transactions.
+
+mod columns;
+mod journal;
+mod mask;
+mod moves;
+mod settle;
+mod timeline;
+mod work;
+mod writes;
+
+use std::collections::{BTreeMap, btree_map};
+
+use super::catalog::Table;
+use super::engine::Engine;
+use crate::clock::{Hlc, Version};
+use crate::id::{RowId, SiteId};
+use crate::store::StoreError;
+use journal::{Entry, Form, Key, read_entries};
+use moves::Present;
+use settle::Settling;
+use timeline::Timeline;
+pub(super) use timeline::offset_in_effect;
+
+/// How many journal entries are held in memory at a time, where no entry needs another.
+const SLICE: i64 = 200_000;
+
+/// The rows that were written, by table; only of tables whose rows can be in each other's way.
+pub type Touched = BTreeMap<u32, Vec<RowId>>;
+
+/// What a fold did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Folded {
+    /// Its log number.
+    pub seq: u64,
+    /// The rows that may free or claim something, while rows wait for that.
+    pub touched: Touched,
+}
+
+/// Folds the journal in the transaction that is open, and shows what that made room for.
+///
+/// Answers with the log number that the fold took; `None` when there was nothing in the journal,
+/// or it came to nothing.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
+    Ok(fold(engine)?.map(|folded| folded.seq))
+}
+
+/// Folds the journal, and nothing else.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
+    let timeline = Timeline::read(engine)?;
+    if timeline.tables.is_empty() {
+        return Ok(None);
+    }
+    let tables: Vec<Table> =
+        timeline.tables.keys().filter_map(|no| engine.catalog.tables.get(no).cloned()).collect();
+    let mut folding = Folding::new(engine)?;
+    // What keys meant before: parents are about to change.
+    let mut old_ids = BTreeMap::new();
+    for table in tables.iter().filter(|table| has_reference_key(table)) {
+        old_ids.insert(table.no, folding.known_ids(table, &timeline)?);
+    }
+    for table in tables.iter().filter(|table| table.is_surrogate()) {
+        folding.surrogate(table, &timeline)?;
+    }
+    let none = BTreeMap::new();
+    for table in tables.iter().filter(|table| !table.is_surrogate()) {
+        folding.natural(table, &timeline, old_ids.get(&table.no).unwrap_or(&none))?;
+    }
+    let folded = folding.finish()?;
+    engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
+    Ok(folded)
+}
+
+/// Whether a natural key has a part that is a reference, and so means what other rows are.
+fn has_reference_key(table: &Table) -> bool {
+    !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some())
+}
+
+/// A fold in progress.
+struct Folding<'e> {
+    engine: &'e mut Engine,
+    site: SiteId,
+    /// The largest clock that was known when it began: all of its versions are above.
+    start: Hlc,
+    top: Hlc,
+    seq: Option<u64>,
+    /// Whether rows wait for others.
+    waiting: bool,
+    touched: Touched,
+}
+
+impl<'e> Folding<'e> {
+    fn new(engine: &'e mut Engine) -> Result<Self, StoreError> {
+        let waiting = engine
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM __pocketsync_aside
+                 WHERE reason <> 'deleted' AND reason NOT IN ('unborn', 'unknown table') LIMIT 1",
+            )?
+            .exists([])?;
+        let (site, start) = (engine.site(), engine.meta.clock());
+        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched: Touched::new() })
+    }
+
+    /// The version of what was written at a time: above all that was known before this fold.
+    fn version(&mut self, ms: u64) -> Version {
+        let hlc = Hlc::from_ms(ms).max(self.start.next());
+        self.top = self.top.max(hlc);
+        Version::new(hlc, self.site)
+    }
+
+    /// The version, raised above another one if it is not yet.
+    fn above(&mut self, version: Version, other: Option<Version>) -> Version {
+        match other {
+            Some(other) if other.hlc >= version.hlc => {
+                self.top = self.top.max(other.hlc.next());
+                Version::new(other.hlc.next(), self.site)
+            }
+            _ => version,
+        }
+    }
+
+    fn seq(&mut self) -> u64 {
+        *self.seq.get_or_insert_with(|| self.engine.meta.next_seq())
+    }
+
+    fn mint(&mut self) -> RowId {
+        self.engine.meta.counter += 1;
+        RowId::Surrogate { site: self.site, counter: self.engine.meta.counter as u64 }
+    }
+
+    /// Whether it matters to others that a row of this table was written.
+    fn watches(&self, table: &Table) -> bool {
+        self.waiting
+            && (!table.unique_keys.is_empty()
+                || !table.foreign_keys.is_empty()
+                || self
+                    .engine
+                    .catalog
+                    .tables
+                    .values()
+                    .any(|child| child.foreign_keys.iter().any(|key| key.parent == table.no)))
+    }
+
+    fn touch(&mut self, table: &Table, id: &RowId) {
+        if self.watches(table) {
+            self.touched.entry(table.no).or_default().push(id.clone());
+        }
+    }
+
+    /// The ids of the rows that entries speak of, as they were before this fold.
+    fn known_ids(&self, table: &Table, timeline: &Timeline) -> Result<BTreeMap<Key, RowId>, StoreError> {
+        let mut ids = BTreeMap::new();
+        let whole = timeline.tables[&table.no];
+        for entry in read_entries(self.engine, table, Form::Natural, whole, timeline)? {
+            if entry.known.is_some() && !ids.contains_key(&entry.key) {
+                let key = entry.key.local(Form::Natural);
+                if let Some(id) = super::refs::row_id(self.engine, table.no, &key)? {
+                    ids.insert(entry.key, id);
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    fn surrogate(&mut self, table: &Table, timeline: &Timeline) -> Result<(), StoreError> {
+        let whole = timeline.tables[&table.no];
+        let moves = self
+            .engine
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM __pocketsync_journal
+                 WHERE n BETWEEN ?2 AND ?3 AND t = ?1 AND o IS NOT NULL LIMIT 1",
+            )?
+            .exists((table.no, whole.0, whole.1))?;
+        if moves {
+            let entries = read_entries(self.engine, table, Form::Surrogate, whole, timeline)?;
+            let present = self.present(table, &entries)?;
+            let works = moves::follow(entries, &present);
+            return self.settle(table, Form::Surrogate, &BTreeMap::new(), works);
+        }
+        self.in_slices(table, Form::Surrogate, timeline)
+    }
+
+    fn natural(
+        &mut self,
+        table: &Table,
+        timeline: &Timeline,
+        old_ids: &BTreeMap<Key, RowId>,
+    ) -> Result<(), StoreError> {
+        if has_reference_key(table) {
+            // One id may leave a key and come under another: all at once.
+            let whole = timeline.tables[&table.no];
+            let entries = read_entries(self.engine, table, Form::Natural, whole, timeline)?;
+            self.settle(table, Form::Natural, old_ids, work::by_key(entries))?;
+        } else {
+            self.in_slices(table, Form::Natural, timeline)?;
+        }
+        if table.nullable_key {
+            self.in_slices(table, Form::NullKey, timeline)?;
+        }
+        Ok(())
+    }
+
+    fn in_slices(&mut self, table: &Table, form: Form, timeline: &Timeline) -> Result<(), StoreError> {
+        let (mut first, last) = timeline.tables[&table.no];
+        while first <= last {
+            let end = last.min(first.saturating_add(SLICE - 1));
+            let entries = read_entries(self.engine, table, form, (first, end), timeline)?;
+            self.settle(table, form, &BTreeMap::new(), work::by_key(entries))?;
+            first = end + 1;
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        table: &Table,
+        form: Form,
+        old_ids: &BTreeMap<Key, RowId>,
+        works: Vec<work::Work>,
+    ) -> Result<(), StoreError> {
+        Settling::new(self, table, form, old_ids)?.settle(works)
+    }
+
+    /// What is there now under every key that entries name, old keys included.
+    fn present(&self, table: &Table, entries: &[Entry]) -> Result<BTreeMap<i64, Present>, StoreError> {
+        let mut present = BTreeMap::new();
+        for entry in entries {
+            if let Key::Integer(key) = entry.key {
+                present.insert(key, Present { live: entry.live, known: entry.known.clone() });
+            }
+        }
+        let mut statement = self.engine.conn.prepare_cached(&journal::present_sql(table))?;
+        for from in entries.iter().filter_map(|entry| entry.from) {
+            if let btree_map::Entry::Vacant(slot) = present.entry(from) {
+                slot.insert(statement.query_row([from], journal::read_present)?);
+            }
+        }
+        Ok(present)
+    }
+
+    fn finish(self) -> Result<Option<Folded>, StoreError> {
+        let Some(seq) = self.seq else { return Ok(None) };
+        let meta = &mut self.engine.meta;
+        meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
+        self.engine
+            .conn
+            .prepare_cached(
+                "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+        Ok(Some(Folded { seq, touched: self.touched }))
+    }
+}

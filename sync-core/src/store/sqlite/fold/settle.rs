@@ -1,0 +1,292 @@
+//! From what the journal says of a row to its clock: deaths, births, changed columns.
+
+use std::collections::BTreeMap;
+
+use super::super::catalog::Table;
+use super::super::refs;
+use super::super::row_clock::{RowClock, compact_id, expand_id};
+use super::super::system::AsideReason;
+use super::Folding;
+use super::columns::Cells;
+use super::journal::{Form, Key, Known};
+use super::work::Work;
+use super::writes::{Put, Writes};
+use crate::clock::Version;
+use crate::id::RowId;
+use crate::merge::Life;
+use crate::store::{Record, StoreError, StoreErrorKind};
+
+/// One table's rows of one form, being settled.
+pub(super) struct Settling<'f, 'e> {
+    folding: &'f mut Folding<'e>,
+    table: &'f Table,
+    form: Form,
+    cells: Cells,
+    /// Whether anything is aside of this table, so that a key that is born may have a past.
+    has_past: bool,
+    /// What the keys meant before this fold, where that depends on other rows.
+    old_ids: &'f BTreeMap<Key, RowId>,
+    writes: Writes,
+    /// The last plain birth, stored: rows that are inserted in one millisecond have equal clocks.
+    plain: Option<(Version, Vec<u8>)>,
+}
+
+impl<'f, 'e> Settling<'f, 'e> {
+    pub(super) fn new(
+        folding: &'f mut Folding<'e>,
+        table: &'f Table,
+        form: Form,
+        old_ids: &'f BTreeMap<Key, RowId>,
+    ) -> Result<Self, StoreError> {
+        let has_past = form == Form::Natural
+            && folding
+                .engine
+                .conn
+                .prepare_cached("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?
+                .exists([table.no])?;
+        let cells = Cells::of(table);
+        let writes = Writes::default();
+        Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, plain: None })
+    }
+
+    /// Settles these rows, and writes their clocks.
+    pub(super) fn settle(mut self, works: Vec<Work>) -> Result<(), StoreError> {
+        // Deaths first: a row may have died under one key and be born under another.
+        let mut reborn: BTreeMap<usize, Life> = BTreeMap::new();
+        for (index, work) in works.iter().enumerate() {
+            if let Some(known) = work.known.as_ref().filter(|_| work.deleted.is_some() || !work.live)
+                && let Some(life) = self.end(work, known)?
+            {
+                reborn.insert(index, life);
+            }
+        }
+        for (index, work) in works.into_iter().enumerate() {
+            if !work.live {
+                continue;
+            }
+            match &work.known {
+                Some(known) if work.deleted.is_none() => {
+                    let clock = self.read(&known.clock)?;
+                    self.change(work, clock)?;
+                }
+                _ => {
+                    let life = reborn.remove(&index);
+                    self.bear(work, life)?;
+                }
+            }
+        }
+        if let Some(seq) = self.folding.seq {
+            let sql = self.folding.engine.sql(self.table.no).ok_or_else(|| no_table(self.table))?;
+            let sql = match self.form {
+                Form::NullKey => sql.null_clock.as_ref().ok_or_else(|| no_table(self.table))?,
+                _ => &sql.clock,
+            };
+            self.writes.flush(self.folding.engine, sql, seq)?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, clock: &[u8]) -> Result<RowClock, StoreError> {
+        Ok(RowClock::decode(clock, &self.folding.engine.sites)?)
+    }
+
+    /// The id of what was known.
+    fn known_id(&self, work: &Work, known: &Known) -> Result<RowId, StoreError> {
+        if self.form != Form::Natural {
+            return Ok(expand_id(&known.id, &self.folding.engine.sites)?);
+        }
+        match self.old_ids.get(&work.key) {
+            Some(id) => Ok(id.clone()),
+            None => self.natural_id(&work.key),
+        }
+    }
+
+    fn natural_id(&self, key: &Key) -> Result<RowId, StoreError> {
+        refs::row_id(self.folding.engine, self.table.no, &key.local(self.form))?
+            .ok_or_else(|| no_table(self.table))
+    }
+
+    /// What was known has ended. Answers with its life where the same row is there again.
+    fn end(&mut self, work: &Work, known: &Known) -> Result<Option<Life>, StoreError> {
+        let mut clock = self.read(&known.clock)?;
+        let id = self.known_id(work, known)?;
+        let died = self.folding.version(work.deleted.unwrap_or(work.last));
+        let seq = self.folding.seq();
+        if clock.shadowed {
+            refs::remove_shadows(self.folding.engine, self.table.no, &id)?;
+        }
+        let untold = self.was_never_told(&clock);
+        clock.life.died = clock.life.died.max(Some(died));
+        self.folding.touch(self.table, &id);
+        if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
+            return Ok(Some(clock.life));
+        }
+        self.writes.removed.push(work.stored_at.map_or_else(|| work.key.clone(), Key::Integer));
+        if !untold {
+            let record = Record { life: clock.life, life_seq: seq, cells: BTreeMap::new() };
+            refs::put_aside(self.folding.engine, self.table.no, &id, AsideReason::Deleted, None, &record)?;
+        }
+        if self.form == Form::Natural {
+            self.has_past = true;
+        }
+        Ok(None)
+    }
+
+    /// Whether nobody has ever heard of a row, so that nobody has to hear of its end.
+    fn was_never_told(&self, clock: &RowClock) -> bool {
+        let meta = &self.folding.engine.meta;
+        self.form != Form::Natural
+            && clock.life_seq > meta.offered_seq as u64
+            && clock.life.died.is_none()
+            && clock.life.undone.is_none()
+            && clock.life.born.is_some_and(|born| born.site == self.folding.site)
+    }
+
+    /// A row that is new, or another one than before.
+    fn bear(&mut self, work: Work, past: Option<Life>) -> Result<(), StoreError> {
+        let seq = self.folding.seq();
+        let mut version = self.folding.version(work.inserted.unwrap_or(work.last));
+        let (id, record) = match self.form {
+            Form::Natural => {
+                let id = self.natural_id(&work.key)?;
+                let record = if self.has_past { self.take_past(&id)? } else { None };
+                (id, record)
+            }
+            _ => (self.folding.mint(), None),
+        };
+        let mut life = past.unwrap_or_default();
+        if let Some(record) = &record {
+            life.join(&record.life);
+            let cells = record.cells.values().map(|held| held.cell.version);
+            version = self.folding.above(version, cells.max());
+        }
+        version = self.folding.above(version, life.versions().max());
+        let mut clock = self.cells.born(version, seq);
+        clock.life = Life { born: Some(version), ..life };
+        if let Some(record) = record {
+            self.keep_unknown(&id, &mut clock, record)?;
+        }
+        for (mask, ms) in &work.written {
+            let later = self.folding.version(*ms);
+            self.cells.write(&mut clock, |column| mask.has(column), later, seq);
+        }
+        self.folding.touch(self.table, &id);
+        let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock) };
+        match work.known {
+            // The clock of the old life may still be there.
+            Some(_) => self.writes.changed.push(put),
+            None => self.writes.fresh.push(put),
+        }
+        Ok(())
+    }
+
+    fn stored_id(&mut self, id: &RowId) -> Vec<u8> {
+        if self.form == Form::Natural {
+            return Vec::new();
+        }
+        compact_id(id, &mut self.folding.engine.sites)
+    }
+
+    fn stored(&mut self, clock: &RowClock) -> Vec<u8> {
+        let plain = clock.exceptions.is_empty() && clock.life == Life::born(clock.base) && !clock.shadowed;
+        if let (true, Some((version, bytes))) = (plain, &self.plain)
+            && *version == clock.base
+        {
+            return bytes.clone();
+        }
+        let bytes = clock.encode(&mut self.folding.engine.sites);
+        if plain {
+            self.plain = Some((clock.base, bytes.clone()));
+        }
+        bytes
+    }
+
+    /// What is aside under a natural key that is inserted now: a death, or a row that waits.
+    fn take_past(&mut self, id: &RowId) -> Result<Option<Record>, StoreError> {
+        let Some((_, record)) = refs::aside(self.folding.engine, self.table.no, id)? else { return Ok(None) };
+        refs::remove_aside(self.folding.engine, self.table.no, id)?;
+        Ok(Some(record))
+    }
+
+    /// Cells of the present life in columns that the table does not have here stay what they are.
+    fn keep_unknown(&mut self, id: &RowId, clock: &mut RowClock, record: Record) -> Result<(), StoreError> {
+        for (column, held) in record.cells {
+            if self.table.position(column).is_none() && clock.life.covers(held.cell.version) {
+                clock.set_column(column, held.cell.version, held.seq);
+                clock.shadowed = true;
+                refs::put_shadow(self.folding.engine, self.table.no, id, column, &held.cell.value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that goes on: columns were written, or its key.
+    fn change(&mut self, work: Work, mut clock: RowClock) -> Result<(), StoreError> {
+        let before = clock.clone();
+        let written = |column: u32| work.written.iter().any(|(mask, _)| mask.has(column));
+        let moved = work.stored_at.is_some();
+        if work.inserted.is_none() && !moved && !self.cells.local.iter().any(|&column| written(column)) {
+            return Ok(());
+        }
+        let seq = self.folding.seq();
+        if let Some(ms) = work.inserted {
+            // Replaced under its own key: every column was written.
+            let version = self.folding.version(ms);
+            self.cells.rewrite(&mut clock, version, seq);
+            if self.form == Form::Natural {
+                clock.life.born = Some(version);
+                clock.life_seq = seq;
+            }
+        }
+        for (mask, ms) in &work.written {
+            let version = self.folding.version(*ms);
+            self.cells.write(&mut clock, |column| mask.has(column), version, seq);
+        }
+        if moved {
+            let version = self.folding.version(work.last);
+            let key = self.cells.integer_key;
+            self.cells.write(&mut clock, |column| Some(column) == key, version, seq);
+        }
+        let Some(known) = &work.known else { return Ok(()) };
+        if before.shadowed || self.folding.watches(self.table) {
+            let id = self.known_id(&work, known)?;
+            self.folding.touch(self.table, &id);
+            if before.shadowed {
+                self.drop_shadows(&id, &mut clock, |column| work.inserted.is_some() || written(column))?;
+            }
+        }
+        let put = Put { id: known.id.clone(), clock: self.stored(&clock), key: work.key };
+        match work.stored_at {
+            Some(stored) => {
+                self.writes.removed.push(Key::Integer(stored));
+                self.writes.fresh.push(put);
+            }
+            None => self.writes.changed.push(put),
+        }
+        Ok(())
+    }
+
+    /// A written cell shows what was written: no other value stands behind it.
+    fn drop_shadows(
+        &mut self,
+        id: &RowId,
+        clock: &mut RowClock,
+        written: impl Fn(u32) -> bool,
+    ) -> Result<(), StoreError> {
+        let shadows = refs::shadows(self.folding.engine, self.table.no, id)?;
+        let local = |column: &u32| self.table.position(*column).is_some();
+        clock.shadowed = false;
+        for column in shadows.into_keys() {
+            if local(&column) && written(column) {
+                refs::remove_shadow(self.folding.engine, self.table.no, id, column)?;
+            } else {
+                clock.shadowed = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_table(table: &Table) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("the table {:?} has no clocks", table.name))
+}

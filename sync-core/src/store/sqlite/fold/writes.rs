@@ -1,0 +1,63 @@
+//! Clocks to be written: collected, so that each statement is prepared once for many rows.
+
+use rusqlite::params_from_iter;
+
+use super::super::engine::Engine;
+use super::super::refs::{ClockSql, bound};
+use super::journal::Key;
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// A clock to be stored.
+#[derive(Debug)]
+pub(super) struct Put {
+    pub(super) key: Key,
+    /// The stored id; empty where the key is the identity.
+    pub(super) id: Vec<u8>,
+    pub(super) clock: Vec<u8>,
+}
+
+/// What a fold changes in one clock table.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    pub(super) removed: Vec<Key>,
+    /// In place of one that may be there.
+    pub(super) changed: Vec<Put>,
+    /// Under keys that are free.
+    pub(super) fresh: Vec<Put>,
+}
+
+impl Writes {
+    /// Writes all of it: first what goes, so that keys and ids are free.
+    pub(super) fn flush(self, engine: &Engine, sql: &ClockSql, seq: u64) -> Result<(), StoreError> {
+        if !self.removed.is_empty() {
+            let mut statement = engine.conn.prepare_cached(&sql.remove)?;
+            for key in &self.removed {
+                match key {
+                    Key::Integer(key) => statement.execute([key])?,
+                    Key::Values(values) => statement.execute(params_from_iter(bound(values)))?,
+                };
+            }
+        }
+        put(engine, &sql.put, self.changed, seq)?;
+        put(engine, &sql.insert, self.fresh, seq)
+    }
+}
+
+fn put(engine: &Engine, sql: &str, puts: Vec<Put>, seq: u64) -> Result<(), StoreError> {
+    if puts.is_empty() {
+        return Ok(());
+    }
+    let seq = seq as i64;
+    let mut statement = engine.conn.prepare_cached(sql)?;
+    for put in puts {
+        match put.key {
+            Key::Integer(key) => statement.execute((key, put.id, seq, put.clock))?,
+            Key::Values(values) => {
+                let rest = [Value::Integer(seq), Value::Blob(put.clock)];
+                statement.execute(params_from_iter(bound(&values).chain(bound(&rest))))?
+            }
+        };
+    }
+    Ok(())
+}

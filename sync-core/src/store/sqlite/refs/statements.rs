@@ -1,0 +1,123 @@
+//! The SQL about one table, built once for each catalog.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::catalog::Table;
+use super::super::engine::Engine;
+use super::super::system::{clock_table, key_column, key_columns_list, null_key_clock_table};
+
+/// The statements about the clock table of a user table.
+#[derive(Debug)]
+pub struct ClockSql {
+    /// The clock table.
+    pub name: String,
+    /// Key → `[id,] r`.
+    pub get: String,
+    /// Id → `k, r`; empty where the key is the identity.
+    pub by_id: String,
+    /// Key, `[id,]` s, r; in place of what is there.
+    pub put: String,
+    /// The same, where nothing is there.
+    pub insert: String,
+    /// Key.
+    pub remove: String,
+    /// Old key, new key.
+    pub rename: String,
+}
+
+/// The statements about a user table.
+#[derive(Debug)]
+pub struct TableSql {
+    /// Clocks of its rows.
+    pub clock: ClockSql,
+    /// Clocks of its rows that have a NULL in their natural key.
+    pub null_clock: Option<ClockSql>,
+}
+
+impl ClockSql {
+    fn surrogate(name: String) -> Self {
+        ClockSql {
+            get: format!("SELECT id, r FROM {name} WHERE k = ?1"),
+            by_id: format!("SELECT k, r FROM {name} WHERE id = ?1"),
+            insert: format!("INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)"),
+            put: format!(
+                "INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)
+                 ON CONFLICT(k) DO UPDATE SET id = excluded.id, s = excluded.s, r = excluded.r"
+            ),
+            remove: format!("DELETE FROM {name} WHERE k = ?1"),
+            rename: format!("UPDATE {name} SET k = ?2 WHERE k = ?1"),
+            name,
+        }
+    }
+
+    fn natural(name: String, count: usize) -> Self {
+        let keys = key_columns_list(count);
+        let matches = |first: usize| {
+            (0..count)
+                .map(|n| format!("{} = ?{}", key_column(n + 1), first + n))
+                .collect::<Vec<_>>()
+                .join(" AND ")
+        };
+        let set = (0..count)
+            .map(|n| format!("{} = ?{}", key_column(n + 1), count + 1 + n))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let marks = (1..=count + 2).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+        ClockSql {
+            get: format!("SELECT r FROM {name} WHERE {}", matches(1)),
+            by_id: String::new(),
+            insert: format!("INSERT INTO {name}({keys}, s, r) VALUES({marks})"),
+            put: format!(
+                "INSERT INTO {name}({keys}, s, r) VALUES({marks})
+                 ON CONFLICT({keys}) DO UPDATE SET s = excluded.s, r = excluded.r"
+            ),
+            remove: format!("DELETE FROM {name} WHERE {}", matches(1)),
+            rename: format!("UPDATE {name} SET {set} WHERE {}", matches(1)),
+            name,
+        }
+    }
+}
+
+impl TableSql {
+    /// The statements about `table`.
+    pub fn new(table: &Table) -> Self {
+        let clock = if table.is_surrogate() {
+            ClockSql::surrogate(clock_table(table.no))
+        } else {
+            ClockSql::natural(clock_table(table.no), table.key.len())
+        };
+        let null_clock = table.nullable_key.then(|| ClockSql::surrogate(null_key_clock_table(table.no)));
+        TableSql { clock, null_clock }
+    }
+}
+
+/// The statements by table number, made when first asked for. To be cleared with the catalog.
+#[derive(Debug, Default)]
+pub struct StatementCache(RefCell<BTreeMap<u32, Arc<TableSql>>>);
+
+impl StatementCache {
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.0.get_mut().clear();
+    }
+}
+
+impl Engine {
+    /// The statements about a tracked table; `None` where it is not tracked here.
+    pub fn sql(&self, table_no: u32) -> Option<Arc<TableSql>> {
+        if let Some(sql) = self.statements.0.borrow().get(&table_no) {
+            return Some(Arc::clone(sql));
+        }
+        let sql = Arc::new(TableSql::new(self.catalog.tables.get(&table_no)?));
+        self.statements.0.borrow_mut().insert(table_no, Arc::clone(&sql));
+        Some(sql)
+    }
+
+    /// Takes a catalog that was loaded anew.
+    pub fn set_catalog(&mut self, catalog: super::super::catalog::Catalog) {
+        self.catalog = catalog;
+        self.statements.clear();
+    }
+}
