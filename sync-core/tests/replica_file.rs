@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pocketsync_core::driver::LocalStore;
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::store::StoreErrorKind;
 use pocketsync_core::store::sqlite::replica::{OpenError, Replica, ReplicaOptions};
@@ -139,7 +138,9 @@ fn a_hook_that_fails_and_one_that_is_needed() {
     assert!(matches!(error, OpenError::OnConnect { .. }), "{error}");
     let mut options = quick();
     options.on_connect = Some(Arc::new(|conn| {
-        conn.execute_batch("CREATE TEMP TABLE seen(x); PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON")
+        conn.execute_batch(
+            "CREATE TEMP TABLE seen(x); PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON",
+        )
     }));
     let replica = Replica::open(&file.path, options).unwrap();
     replica.track(&Tables::all()).unwrap();
@@ -164,7 +165,10 @@ fn a_file_that_cannot_be_written() {
     }
     let error = Replica::open(&file.path, quick()).unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), ("read_only", false));
-    assert!(error.to_string().contains("app.db") && error.to_string().contains("write permission"), "{error}");
+    assert!(
+        error.to_string().contains("app.db") && error.to_string().contains("write permission"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn a_full_disk_leaves_everything_as_it_was() {
 #[test]
 fn a_file_that_is_deleted_or_replaced_under_the_engine() {
     let file = Fixture::new("DELETE");
-    let mut replica = file.open();
+    let replica = file.open();
     replica.track(&Tables::all()).unwrap();
     assert!(replica.changed().unwrap());
     let copy = file.dir.path().join("copy.db");
@@ -262,7 +266,7 @@ fn untracking_leaves_no_file_behind() {
 fn commits_are_noticed() {
     use futures::{FutureExt, StreamExt};
     let file = Fixture::new("WAL");
-    let mut replica = file.open();
+    let replica = file.open();
     replica.track(&Tables::all()).unwrap();
     assert!(replica.changed().unwrap(), "the first look cannot know");
     assert!(!replica.changed().unwrap());

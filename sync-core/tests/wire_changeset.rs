@@ -27,6 +27,8 @@ fn assert_well_formed(changeset: &Changeset) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn a_changeset_survives_its_bytes(changeset in changeset()) {
         let bytes = changeset.encode();

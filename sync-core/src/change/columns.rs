@@ -83,7 +83,7 @@ fn read_bitmap(columns: &mut Vec<u32>, width: usize, input: &mut Reader<'_>) -> 
 /// The bits of a bitmap beyond its `len` must be zero.
 pub(super) fn check_padding(bitmap: &[u8], len: usize) -> Result<(), DecodeError> {
     match bitmap.last() {
-        Some(&last) if len % 8 != 0 && last >> (len % 8) != 0 => {
+        Some(&last) if !len.is_multiple_of(8) && last >> (len % 8) != 0 => {
             Err(DecodeError::Invalid("a bitmap with bits beyond its end"))
         }
         _ => Ok(()),

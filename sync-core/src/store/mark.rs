@@ -14,7 +14,7 @@ use crate::lineage::Cursor;
 /// use pocketsync_core::lineage::{Cursor, Stamp};
 /// use pocketsync_core::store::Mark;
 /// let mark = Mark { base: 0, seq: 5, table: 2, row: vec![7] };
-/// let cursor = Cursor { within: mark.to_bytes(), ..Cursor::at(5, Stamp(1)) };
+/// let cursor = Cursor { within: mark.to_bytes(), ..Cursor::at(9, Stamp(1)) };
 /// assert_eq!(Mark::of(&cursor), mark);
 /// assert_eq!(Mark::of(&Cursor::at(5, Stamp(1))).base, 5);
 /// ```

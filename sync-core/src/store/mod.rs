@@ -6,6 +6,8 @@
 
 mod echo;
 mod error;
+#[cfg(feature = "sqlite")]
+mod hub;
 mod log;
 mod mark;
 mod meet;
@@ -19,13 +21,15 @@ mod verdict;
 
 pub use echo::is_echo;
 pub use error::{StoreError, StoreErrorKind};
+#[cfg(feature = "sqlite")]
+pub use hub::{HubStore, HubStoreOptions};
 pub use mark::Mark;
 pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
 pub use memory::{MemoryStore, Rows, States, Transaction};
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};
-pub use verdict::{Offered, Verdict, remembered, resume_at, verdict};
+pub use verdict::{Offered, Parting, Verdict, remembered, resume_at, verdict};
 
 use std::sync::Arc;
 

@@ -63,6 +63,33 @@ pub fn verdict(lineage: &Lineage, head: u64, offered: &Offered, holding: &Holdin
     Verdict::Forked { shared: lineage.shared_with(head, &holding.lineage, &holding.cursor) }
 }
 
+/// How a replica that takes a new site parts from its old one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parting {
+    /// Our own writes up to this log number stay what they are; what comes after is minted anew.
+    pub kept: u64,
+    /// Something that is minted anew may have reached others under the old site. They did not tell
+    /// it to us, since it came from us, and now it is theirs alone: their logs are read again from
+    /// the beginning.
+    pub read_again: bool,
+}
+
+impl Parting {
+    /// After a [`Verdict::Forked`] with `shared`, where our peers hold of us what they `acked`:
+    /// that is public under the old site, so it keeps it.
+    pub fn after<'a>(
+        lineage: &Lineage,
+        head: u64,
+        offered: &Offered,
+        shared: u64,
+        acked: impl Iterator<Item = &'a Cursor>,
+    ) -> Self {
+        let ours = acked.filter(|cursor| lineage.contains(head, cursor));
+        let kept = ours.map(|cursor| Mark::of(cursor).base).fold(shared, u64::max);
+        Parting { kept, read_again: offered.seq > kept }
+    }
+}
+
 /// Where a replica that keeps its site begins to send after its history turned out to be
 /// `shared` with a peer's only in part: where the two part, or before that where the peer has not
 /// everything up to there.

@@ -1,15 +1,20 @@
 //! A session without a wire: what two stores tell each other, request by request.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+pub mod stores;
+
 use std::sync::Arc;
 
-use pocketsync_core::change::Changeset;
+use pocketsync_core::change::{CellChange, Changeset, RowChange, TableChanges};
+use pocketsync_core::clock::{Hlc, Version};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
+use pocketsync_core::merge::Life;
 use pocketsync_core::store::{
-    Chunk, ChunkOutcome, ClockReading, Extracted, Holding, Identity, Knowledge, Meet, MemoryStore, Met, Peer,
+    Chunk, ChunkOutcome, ClockReading, Committed, Extracted, Holding, Identity, Meet, MemoryStore, Met, Peer,
     Store, StoreReply, StoreRequest,
 };
+use pocketsync_core::value::Value;
 
 pub const NOW: u64 = 1_700_000_000_000;
 
@@ -128,6 +133,24 @@ pub fn sync_pieces(a: &mut dyn Store, b: &mut dyn Store, max_bytes: usize, piece
     panic!("forked twice");
 }
 
+/// A whole session of two devices: whoever finds out that it forked introduces itself again.
+pub fn sync_peers(a: &mut dyn Store, b: &mut dyn Store) {
+    for _ in 0..4 {
+        let hello = identify(a);
+        let us = identify(b).site;
+        let holding = hello.holdings.into_iter().find(|holding| holding.replica == us);
+        let peer = Peer { site: hello.site, lineage: hello.lineage, head: hello.head };
+        let request = Meet { scope: scope(), peer, holding, resumes: None, clock: None };
+        let StoreReply::Met(met) = run(b, StoreRequest::Meet(request)) else { panic!() };
+        if let Met::Resume(_) = met
+            && let Met::Resume(_) = meet(a, b)
+        {
+            return sync(a, b);
+        }
+    }
+    panic!("forked again and again");
+}
+
 /// One way, from what the other holds.
 pub fn push(from: &mut dyn Store, to: &mut dyn Store) {
     let (us, them) = (identify(from).site, identify(to));
@@ -180,6 +203,38 @@ pub fn group(peer: SiteId, from: u64, to: u64, changeset: Changeset) -> Chunk {
     }
 }
 
-pub fn knowledge(counter: u64) -> Knowledge {
-    Knowledge { counter, ..Knowledge::default() }
+pub fn version(ms: u64, by: u8) -> Version {
+    Version::new(Hlc::from_ms(ms), site(by))
+}
+
+/// The row with this key, in a table with keys of its own.
+pub fn key(n: i64) -> RowId {
+    RowId::Natural([Value::Integer(n)].into())
+}
+
+/// A change to cells of one row: `(column, value)`; a birth too where `born` says so.
+pub fn row(n: i64, at: Version, born: bool, cells: &[(u32, i64)]) -> RowChange {
+    let life = if born { Life::born(at) } else { Life::default() };
+    let cell =
+        |&(column, value): &(u32, i64)| CellChange { column, version: at, value: Value::Integer(value) };
+    RowChange { id: key(n), life, cells: cells.iter().map(cell).collect() }
+}
+
+/// Rows of one table with the columns a, b, c.
+pub fn changes(rows: Vec<RowChange>) -> Changeset {
+    let columns = ["a", "b", "c"].map(str::to_owned).to_vec();
+    Changeset { tables: vec![TableChanges { name: "t".to_owned(), columns, rows }] }
+}
+
+/// The only outcome of the only chunk.
+pub fn take(store: &mut dyn Store, chunk: Chunk) -> ChunkOutcome {
+    apply(store, vec![chunk]).remove(0)
+}
+
+/// What a merge did to the log.
+pub fn committed(outcome: ChunkOutcome) -> Option<Committed> {
+    match outcome {
+        ChunkOutcome::Applied { committed, .. } => committed,
+        other => panic!("{other:?}"),
+    }
 }

@@ -324,7 +324,7 @@ impl<S: LocalStore> Engine<S> {
         if matches!(request, StoreRequest::Extract { .. }) {
             self.waiters.extract_began();
         }
-        self.lane.start(Job::Request { link: self.links, id, request });
+        self.lane.start(Job::Request { link: self.links, id, request: Box::new(request) });
         true
     }
 

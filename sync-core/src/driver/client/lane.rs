@@ -19,7 +19,7 @@ use crate::store::{StoreError, StoreErrorKind, StoreReply, StoreRequest};
 #[derive(Debug)]
 pub(super) enum Job {
     /// Of the session that was opened as the `link`th.
-    Request { link: u64, id: RequestId, request: StoreRequest },
+    Request { link: u64, id: RequestId, request: Box<StoreRequest> },
     /// See whether anything was committed, which is certain if the application `noticed`; count
     /// what is to do if so, or if `summary` says to.
     Look { noticed: bool, summary: bool },
@@ -46,7 +46,7 @@ impl Job {
     fn run(self, store: Result<&mut impl LocalStore, StoreError>) -> Done {
         match self {
             Job::Request { link, id, request } => {
-                Done::Request { link, id, reply: store.and_then(|store| store.run(request)) }
+                Done::Request { link, id, reply: store.and_then(|store| store.run(*request)) }
             }
             Job::Look { noticed, summary } => {
                 Done::Look(store.and_then(|store| look(store, noticed, summary)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{ChangesetBuilder, LogState, Records, Role};
 use crate::change::RowChange;
 use crate::id::{RowId, SiteId};
-use crate::lineage::{Cursor, Stamp};
+use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, Offered, Record, StoreError, StoreErrorKind, is_echo};
 
 /// How many rows one extract looks at. One that finds only echoes ends here, empty and with a
@@ -60,7 +60,8 @@ pub(crate) fn extract(
     let changeset = piece.changes.finish(&records.state().names)?;
     let state = records.state_mut();
     if state.role == Role::Device {
-        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
+        let seq = if piece.cut { piece.position.seq } else { to.seq };
+        state.offered.raise(&Offered { seq, ..piece.offered.0 });
     }
     Ok(Extracted { to, last: !piece.cut, changeset })
 }
@@ -95,13 +96,11 @@ impl Own {
     }
 }
 
-/// A position in the middle. Its number is one that the lineage remembers, so that we recognise it.
+/// A position in the middle. It counts as one at the head: rows move to the head as they change,
+/// so what is before and what is after the mark is only true of a history that reaches as far as
+/// this one does now.
 fn middle(state: &LogState, mark: &Mark) -> Cursor {
-    let oldest = state.lineage.incarnations().first().map_or(1, |opening| opening.first_seq);
-    let seq = mark.seq.max(oldest).min(state.head);
-    let stamp = state.lineage.stamp_of(seq);
-    debug_assert_ne!(stamp, Stamp(0), "a log with rows has an opening");
-    Cursor { seq, stamp, within: mark.to_bytes() }
+    Cursor { within: mark.to_bytes(), ..state.head_cursor() }
 }
 
 /// Which log numbers a peer is to be told of.

@@ -1,10 +1,11 @@
 //! Introductions: who we are, whether the histories fit, and from where to send.
 
-use super::{PeerState, Records, Resend};
+use super::{PeerState, Records, Resend, Role};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, Mark, Meet, Met, Peer, Resume, StoreError, Verdict, remembered, resume_at, verdict,
+    Holding, Identity, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, remembered, resume_at,
+    verdict,
 };
 
 /// How many holdings an introduction lists.
@@ -37,7 +38,7 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     let mut send_from = theirs.cursor.clone();
     let mut rewound = false;
     if let Verdict::Forked { shared } = verdict(&state.lineage, state.head, &state.offered, &theirs) {
-        if let Some(site) = records.fork(shared)? {
+        if let Some(site) = part_ways(records, shared)? {
             return Ok(Met::Forked { site });
         }
         send_from = resume_at(&records.state().lineage, shared, &theirs.cursor);
@@ -63,6 +64,28 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     let us = Peer { site: us, lineage: state.lineage.clone(), head: state.head_cursor() };
     let holding = holding(records, request.peer.site, Some(peer));
     Ok(Met::Resume(Box::new(Resume { us, holding, send_from, rewound })))
+}
+
+/// Takes a new site, where we are one that does.
+fn part_ways(records: &mut impl Records, shared: u64) -> Result<Option<SiteId>, StoreError> {
+    if records.state().role == Role::Hub {
+        return Ok(None);
+    }
+    let peers = records.peers(usize::MAX)?;
+    let state = records.state();
+    let acked = peers.iter().map(|(_, peer)| &peer.acked);
+    let parting = Parting::after(&state.lineage, state.head, &state.offered, shared, acked);
+    let site = records.fork(parting.kept)?;
+    // From the least recent on, so that their order stays.
+    for (peer_site, mut peer) in peers.into_iter().rev() {
+        peer.acked = Cursor::ZERO;
+        if parting.read_again {
+            drop_staged(records, peer_site, &mut peer)?;
+            peer.held = Cursor::ZERO;
+        }
+        records.put_peer(peer_site, &peer)?;
+    }
+    Ok(Some(site))
 }
 
 /// A peer that begins to send before what we hold of it has lost what came after: we hold its new

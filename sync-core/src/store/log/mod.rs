@@ -61,9 +61,8 @@ pub(crate) trait Records {
     /// The pieces that were kept, in order; they are kept no more.
     fn take_staged(&mut self, peer: SiteId) -> Result<Vec<Changeset>, StoreError>;
 
-    /// Our history parted from our own after `shared`. A device takes a new site and mints anew
-    /// what only it has; a hub keeps its site (`None`).
-    fn fork(&mut self, shared: u64) -> Result<Option<SiteId>, StoreError>;
+    /// A device takes a new site, and mints anew what it wrote after `kept`.
+    fn fork(&mut self, kept: u64) -> Result<SiteId, StoreError>;
     /// Corrects the clocks of writes that nobody was offered.
     fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError>;
     /// The wall clock was set.

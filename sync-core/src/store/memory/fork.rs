@@ -9,9 +9,9 @@ use crate::store::{Offered, Record};
 use crate::value::Value;
 
 impl MemoryScope {
-    /// Takes a new site. The row ids and versions of our own folds after `shared` go with it,
+    /// Takes a new site. The row ids and versions of our own folds after `kept` go with it,
     /// wherever they are referred to; clocks and log numbers stay.
-    pub(super) fn take_new_site(&mut self, shared: u64) -> SiteId {
+    pub(super) fn take_new_site(&mut self, kept: u64) -> SiteId {
         let mut hash = Sha256::new();
         hash.update(b"pocketsync site after a fork");
         hash.update(self.state.site.as_bytes());
@@ -20,11 +20,11 @@ impl MemoryScope {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         let new = SiteId::from_bytes(bytes);
-        let mint = Mint { old: self.state.site, new, counter: self.clock.used_at(shared).0 };
-        let unshared = |seq: u64| seq > shared && self.clock.is_fold(seq);
+        let mint = Mint { old: self.state.site, new, counter: self.clock.used_at(kept).0 };
+        let renewed = |seq: u64| seq > kept && self.clock.is_fold(seq);
         let moved: Vec<_> = (self.records.iter())
-            .filter(|(_, record)| record.seq() > shared)
-            .map(|(key, record)| (key.clone(), mint.record(record, shared, &self.clock, unshared)))
+            .filter(|(_, record)| record.seq() > kept)
+            .map(|(key, record)| (key.clone(), mint.record(record, kept, &self.clock, renewed)))
             .collect();
         for (key, record) in moved {
             let id = RowId::from_bytes(&key.1).expect("rows are kept under the bytes of their ids");
@@ -36,11 +36,11 @@ impl MemoryScope {
     }
 }
 
-/// How what is not shared is renamed.
+/// How what is not kept is renamed.
 struct Mint {
     old: SiteId,
     new: SiteId,
-    /// The largest counter of a shared row.
+    /// The largest counter of a kept row.
     counter: u64,
 }
 
@@ -48,20 +48,20 @@ impl Mint {
     fn record(
         &self,
         record: &Record,
-        shared: u64,
+        kept: u64,
         clock: &super::clock::LocalClock,
-        unshared: impl Fn(u64) -> bool,
+        renewed: impl Fn(u64) -> bool,
     ) -> Record {
         let mut record = record.clone();
         // One log number stands for birth and death: each is placed by its own clock.
-        let (shared_last, last) = (clock.used_at(shared).1, clock.used_at(u64::MAX).1);
+        let (kept_last, last) = (clock.used_at(kept).1, clock.used_at(u64::MAX).1);
         let life = &mut record.life;
         for version in [&mut life.born, &mut life.died, &mut life.undone].into_iter().flatten() {
-            if version.hlc > shared_last && version.hlc <= last {
+            if version.hlc > kept_last && version.hlc <= last {
                 self.version(version);
             }
         }
-        for held in record.cells.values_mut().filter(|held| unshared(held.seq)) {
+        for held in record.cells.values_mut().filter(|held| renewed(held.seq)) {
             self.version(&mut held.cell.version);
             held.cell.value = self.value(&held.cell.value);
         }

@@ -142,8 +142,8 @@ impl Records for MemoryScope {
         Ok(self.staged.remove(&peer).unwrap_or_default())
     }
 
-    fn fork(&mut self, shared: u64) -> Result<Option<SiteId>, StoreError> {
-        Ok((self.state.role == Role::Device).then(|| self.take_new_site(shared)))
+    fn fork(&mut self, kept: u64) -> Result<SiteId, StoreError> {
+        Ok(self.take_new_site(kept))
     }
 
     fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError> {

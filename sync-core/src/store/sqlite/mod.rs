@@ -20,6 +20,7 @@ pub mod catalog_load;
 pub mod connection;
 pub mod engine;
 mod engine_open;
+pub mod extract;
 pub mod fold;
 pub mod introspect;
 mod lease;

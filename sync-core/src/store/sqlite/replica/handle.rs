@@ -20,6 +20,10 @@ use crate::store::sqlite::lease::{Lease, LeaseError};
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
 use crate::store::{StoreError, StoreErrorKind};
 
+/// How often, and in which distance, running work is interrupted: 100 ms in all.
+const INTERRUPTS: u32 = 200;
+const BETWEEN_INTERRUPTS: Duration = Duration::from_micros(500);
+
 /// A replica in a SQLite file: the engine's connection to a database that applications write
 /// with ordinary SQL.
 ///
@@ -160,10 +164,49 @@ impl Replica {
         self.with(|open| status::status(&open.engine, &self.shared.path))
     }
 
-    pub(super) fn committed_notices(&self) -> BoxStream<'static, ()> {
+    /// Yields whenever [`notify_committed`](Self::notify_committed) was called; notices may be
+    /// coalesced. Ends with the last handle of the replica.
+    pub fn committed(&self) -> BoxStream<'static, ()> {
         let (sender, receiver) = mpsc::channel(0);
         lock(&self.shared.notices).push(sender);
         Box::pin(receiver)
+    }
+
+    /// Whether another connection committed since the last call; `true` the first time. Cheap: no
+    /// table is read.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is another one now.
+    pub fn changed(&self) -> Result<bool, StoreError> {
+        self.with(|open| {
+            let version: i64 = open
+                .engine
+                .conn
+                .prepare_cached("PRAGMA main.data_version")?
+                .query_row([], |row| row.get(0))?;
+            Ok(open.data_version.replace(version) != Some(version))
+        })
+    }
+
+    /// Lets go of the file: what runs is interrupted and rolled back, and everything is refused
+    /// until [`resume`](Self::resume). Takes a moment at most, also where work cannot be
+    /// interrupted at once; then that ends by itself.
+    pub fn suspend(&self) {
+        self.shared.suspended.store(true, Ordering::SeqCst);
+        // An interrupt reaches only a statement that is running at this moment; work that is
+        // between two statements is met by the next one.
+        for _ in 0..INTERRUPTS {
+            self.shared.interrupt.interrupt();
+            if self.shared.open.try_lock().is_ok() {
+                return;
+            }
+            std::thread::sleep(BETWEEN_INTERRUPTS);
+        }
+    }
+
+    /// Ends [`suspend`](Self::suspend).
+    pub fn resume(&self) {
+        self.shared.suspended.store(false, Ordering::SeqCst);
     }
 
     pub(super) fn readers(&self) -> &Readers {
@@ -178,35 +221,6 @@ impl Replica {
         let mut open = self.lock();
         self.admit()?;
         work(&mut open).map_err(|error| self.explain(error))
-    }
-
-    /// Whether another connection committed since the last call.
-    pub(super) fn look(&self) -> Result<bool, StoreError> {
-        self.with(|open| {
-            let version: i64 = open
-                .engine
-                .conn
-                .prepare_cached("PRAGMA main.data_version")?
-                .query_row([], |row| row.get(0))?;
-            Ok(open.data_version.replace(version) != Some(version))
-        })
-    }
-
-    pub(super) fn stop(&self) {
-        self.shared.suspended.store(true, Ordering::SeqCst);
-        // An interrupt reaches only a statement that is running at this moment; work that is
-        // between two statements is met by the next one.
-        for _ in 0..200 {
-            self.shared.interrupt.interrupt();
-            if self.shared.open.try_lock().is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(500));
-        }
-    }
-
-    pub(super) fn go_on(&self) {
-        self.shared.suspended.store(false, Ordering::SeqCst);
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

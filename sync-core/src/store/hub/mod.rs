@@ -1,0 +1,198 @@
+//! A hub's store in one SQLite file.
+
+mod error;
+mod load;
+mod lock;
+mod schema;
+mod scope;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{Store, StoreError, StoreErrorKind, StoreReply, StoreRequest, log};
+use crate::id::{Scope, SiteId};
+use crate::lineage::Stamp;
+use error::failed;
+use load::Loaded;
+use lock::HubLock;
+use scope::HubScope;
+
+/// How many scopes are kept at hand. What is kept is small: names, sites and openings.
+const MAX_LOADED: usize = 4096;
+
+/// How a [`HubStore`] is opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HubStoreOptions {
+    /// How long to wait, in milliseconds, for another program's lock on the file.
+    pub busy_timeout_ms: u32,
+    /// The largest size of the file in bytes; beyond it the store is full. `None`: the disk's.
+    pub max_bytes: Option<u64>,
+    /// How many bytes of the file SQLite keeps in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for HubStoreOptions {
+    fn default() -> Self {
+        HubStoreOptions { busy_timeout_ms: 5_000, max_bytes: None, cache_bytes: 64 << 20 }
+    }
+}
+
+/// A hub's store: many scopes in one SQLite file, whatever their tables are.
+///
+/// What a reply calls applied or staged is on the disk (`synchronous=FULL`): a device may forget
+/// that it has to send it. Acknowledgements *by* devices are not waited for, since one that is
+/// lost costs nothing but a repetition. All chunks of one request share one transaction.
+///
+/// Copy the file with SQLite's own tools while the hub runs (`VACUUM INTO`, `.backup`), or with any
+/// while it does not. A file that is put back from a backup needs no care: the devices notice, and
+/// bring again what it lacks.
+///
+/// ```
+/// use pocketsync_core::id::Scope;
+/// use pocketsync_core::store::{HubStore, HubStoreOptions, Store, StoreReply, StoreRequest};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("hub.db");
+/// let mut hub = HubStore::open(&path, HubStoreOptions::default())?;
+/// let scope = Scope::new("notes").unwrap();
+/// let StoreReply::Identity(identity) = hub.run(StoreRequest::Identify { scope })? else { unreachable!() };
+/// assert_eq!(identity.site, hub.site());
+/// assert!(HubStore::open(&path, HubStoreOptions::default()).is_err(), "one hub a file");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct HubStore {
+    conn: Connection,
+    path: PathBuf,
+    file: FileIdentity,
+    site: SiteId,
+    stamp: Stamp,
+    loaded: BTreeMap<Scope, Loaded>,
+    // Let go of after the connection, which is dropped before it.
+    _lock: HubLock,
+}
+
+impl HubStore {
+    /// Opens the file at `path`, or creates it where there is none.
+    ///
+    /// # Errors
+    /// * [`StoreErrorKind::Busy`] when another hub has it open;
+    /// * [`StoreErrorKind::Corrupt`] when it is no hub's file, or damaged;
+    /// * [`StoreErrorKind::NewerFormat`] when a newer PocketSync wrote it;
+    /// * [`StoreErrorKind::ReadOnly`], [`StoreErrorKind::Full`] or [`StoreErrorKind::Io`] when it
+    ///   cannot be written.
+    pub fn open(path: impl AsRef<Path>, options: HubStoreOptions) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        // Two names of one file must meet in one lock.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let lock = HubLock::take(&path)?;
+        let sql = |error: rusqlite::Error| failed(&path, &error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(&path, flags).map_err(sql)?;
+        conn.busy_timeout(Duration::from_millis(options.busy_timeout_ms.into())).map_err(sql)?;
+        if conn.is_readonly("main").map_err(sql)? {
+            return Err(StoreError::new(
+                StoreErrorKind::ReadOnly,
+                format!(
+                    "hub file {} cannot be written; the hub must be able to write the file and its directory",
+                    path.display()
+                ),
+            ));
+        }
+        conn.set_prepared_statement_cache_capacity(64);
+        let (site, stamp) = schema::prepare(&mut conn, &path)?;
+        configure(&conn, &options).map_err(sql)?;
+        let file = FileIdentity::of(&path);
+        Ok(HubStore { conn, path, file, site, stamp, loaded: BTreeMap::new(), _lock: lock })
+    }
+
+    /// The hub's site: drawn when the file was created.
+    pub fn site(&self) -> SiteId {
+        self.site
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn work(&mut self, scope: &Scope, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        let reads = matches!(request, StoreRequest::Identify { .. } | StoreRequest::Extract { .. });
+        let behavior = if reads { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
+        let sql = |error: rusqlite::Error| failed(&self.path, &error);
+        let tx = self.conn.transaction_with_behavior(behavior).map_err(sql)?;
+        let mut loaded = match self.loaded.remove(scope) {
+            Some(loaded) => loaded,
+            None => Loaded::read(&tx, &self.path, scope, self.site, self.stamp)?,
+        };
+        let mut records = HubScope::new(&tx, &self.path, scope, &mut loaded);
+        let reply = log::run(&mut records, request)?;
+        records.save()?;
+        tx.commit().map_err(sql)?;
+        if self.loaded.len() >= MAX_LOADED {
+            self.loaded.pop_first();
+        }
+        self.loaded.insert(scope.clone(), loaded);
+        Ok(reply)
+    }
+}
+
+impl Store for HubStore {
+    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        if FileIdentity::of(&self.path) != self.file {
+            return Err(StoreError::new(
+                StoreErrorKind::Gone,
+                format!(
+                    "hub file {} was deleted or replaced while the hub was running; stop the hub before restoring a backup, then start it again",
+                    self.path.display()
+                ),
+            ));
+        }
+        let scope = request.scope().clone();
+        if !matches!(request, StoreRequest::Acked { .. }) {
+            return self.work(&scope, request);
+        }
+        // Not worth a wait for the disk; the next commit that is takes it along.
+        let sql = |error: rusqlite::Error| failed(&self.path, &error);
+        self.conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(sql)?;
+        let reply = self.work(&scope, request);
+        let full = self.conn.execute_batch("PRAGMA synchronous = FULL");
+        full.map_err(|error| failed(&self.path, &error))?;
+        reply
+    }
+}
+
+fn configure(conn: &Connection, options: &HubStoreOptions) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")?;
+    let cache_kib = i64::try_from(options.cache_bytes / 1024).unwrap_or(i64::MAX);
+    conn.execute_batch(&format!("PRAGMA cache_size = -{cache_kib}"))?;
+    if let Some(max_bytes) = options.max_bytes {
+        let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / page.max(1);
+        conn.query_row(&format!("PRAGMA max_page_count = {}", pages.max(1)), [], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Tells a file from another one under the same path, where the system can.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FileIdentity(Option<(u64, u64)>);
+
+impl FileIdentity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        FileIdentity(std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino())))
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Path) -> Self {
+        FileIdentity(None)
+    }
+}
