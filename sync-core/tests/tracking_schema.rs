@@ -3,7 +3,8 @@
 mod tracking_support;
 
 use pocketsync_core::store::StoreErrorKind;
-use pocketsync_core::store::sqlite::fold;
+use pocketsync_core::store::sqlite::{fold, refs};
+use pocketsync_core::value::Value;
 use tracking_support::{File, short};
 
 /// The engine's next transaction, without folding.
@@ -151,22 +152,72 @@ fn a_table_that_is_gone_for_a_while_keeps_its_rows() {
 }
 
 #[test]
-fn a_renamed_table_and_column() {
+fn a_renamed_table_keeps_its_number() {
     let mut file = File::tracked(NOTES);
-    file.app
-        .execute_batch("ALTER TABLE note RENAME TO memo; ALTER TABLE memo RENAME COLUMN title TO heading")
-        .unwrap();
+    file.app.execute_batch("ALTER TABLE note RENAME TO memo").unwrap();
     let no = file.engine.catalog.by_name("note").unwrap().no;
     look(&mut file);
-    let memo = file.engine.catalog.by_name("memo").unwrap();
-    assert_eq!(memo.no, no);
+    assert_eq!(file.engine.catalog.by_name("memo").unwrap().no, no);
     assert!(!suspect(&file));
     assert_eq!(
-        short(&file.capture("INSERT INTO memo(heading) VALUES('a'); UPDATE memo SET body = 'b'")),
+        short(&file.capture("INSERT INTO memo(title) VALUES('a'); UPDATE memo SET body = 'b'")),
         ["insert 1", "update 1 100"]
     );
-    let update = short(&file.capture("UPDATE memo SET heading = 'b'"));
-    assert_eq!(update, ["update 1 1000"], "a column with another name is another column");
+}
+
+#[test]
+fn a_renamed_column_keeps_its_versions_and_is_sent_again() {
+    let mut file = File::tracked(&format!("{NOTES}; CREATE TABLE p(a, b, v, w, PRIMARY KEY(a, b))"));
+    file.app
+        .execute_batch("INSERT INTO note VALUES(1, 'a', 'x'), (2, 'b', 'y'); INSERT INTO p VALUES(1, NULL, 3, 4), (1, 2, 3, 4)")
+        .unwrap();
+    fold_all(&mut file);
+    file.app
+        .execute_batch(
+            "UPDATE note SET title = 'A' WHERE id = 1; DELETE FROM __pocketsync_journal WHERE t <> 1",
+        )
+        .unwrap();
+    fold_all(&mut file);
+    let clock = |file: &File, table: &str, key: &[Value]| {
+        let no = file.engine.catalog.by_name(table).unwrap().no;
+        refs::clock(&file.engine, no, key).unwrap().unwrap().1
+    };
+    let one = [Value::Integer(1)];
+    let before = clock(&file, "note", &one);
+    let head = file.engine.meta.head as u64;
+    file.app
+        .execute_batch(
+            "ALTER TABLE note RENAME COLUMN title TO \"new \"\"title\"; ALTER TABLE p RENAME COLUMN v TO value;
+             UPDATE note SET body = 'z', \"new \"\"title\" = 'q' WHERE id = 2",
+        )
+        .unwrap();
+    look(&mut file);
+    let note = file.engine.catalog.by_name("note").unwrap();
+    assert_eq!(note.columns[1].name, "new \"title");
+    assert_eq!(short(&file.journal()), ["update 2,NULL 110"]);
+    let after = clock(&file, "note", &one);
+    assert_eq!(after.column(1), (before.column(1).0, head + 1));
+    assert_eq!(after.column(2), before.column(2));
+    let pair = clock(&file, "p", &[Value::Integer(1), Value::Integer(2)]);
+    assert_eq!(pair.column(2).1, head + 2);
+    look(&mut file);
+    assert_eq!(file.engine.meta.head as u64, head + 2, "once");
+    assert_eq!(short(&file.capture("UPDATE note SET \"new \"\"title\" = 'r' WHERE id = 1")), ["update 1,NULL 10"]);
+}
+
+#[test]
+fn a_column_that_takes_the_place_of_another_is_not_taken_for_it() {
+    let mut file = File::tracked(NOTES);
+    file.app
+        .execute_batch(
+            "BEGIN; CREATE TABLE fresh(id INTEGER PRIMARY KEY, heading TEXT, body TEXT); DROP TABLE note;
+             ALTER TABLE fresh RENAME TO note; COMMIT",
+        )
+        .unwrap();
+    look(&mut file);
+    let numbers: Vec<u32> =
+        file.engine.catalog.by_name("note").unwrap().columns.iter().map(|column| column.no).collect();
+    assert_eq!(numbers, [0, 2, 3]);
 }
 
 #[test]

@@ -36,6 +36,11 @@ impl File {
         file
     }
 
+    /// Puts an engine of another, empty file in its place.
+    pub(crate) fn close_engine(&mut self) {
+        self.engine = Engine::load(Connection::open_in_memory().unwrap()).unwrap();
+    }
+
     /// Closes the engine and opens it again.
     pub(crate) fn reopen(&mut self) {
         let conn = connection::open(&self.path, &ReplicaOptions::default()).unwrap();

@@ -1,6 +1,6 @@
 //! Noticing that somebody changed the schema: a migration, by any program.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::OptionalExtension;
 
@@ -8,7 +8,7 @@ use super::catalog_load::{self, table_number};
 use super::engine::Engine;
 use super::introspect;
 use super::system::PREFIX;
-use super::tracking::{audit, install, new_columns, register};
+use super::tracking::{audit, install, new_columns, register, renamed_columns};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
@@ -25,7 +25,7 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         return Ok(false);
     }
     follow_renames(engine)?;
-    register_columns(engine)?;
+    let renamed = register_columns(engine)?;
     reload(engine)?;
     for table in engine.catalog.tables.values() {
         let new = register::not_captured(&engine.conn, table)?;
@@ -38,6 +38,10 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         if laid.was_bare || laid.claims_changed {
             audit(&engine.conn, &engine.catalog.tables[&laid.table])?;
         }
+    }
+    for (no, columns) in renamed {
+        let table = engine.catalog.tables[&no].clone();
+        renamed_columns::send_again(engine, &table, &columns)?;
     }
     remember(engine)?;
     Ok(true)
@@ -87,7 +91,9 @@ fn follow_renames(engine: &Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn register_columns(engine: &Engine) -> Result<(), StoreError> {
+/// Gives new columns their numbers. Answers with the renamed ones, by table.
+fn register_columns(engine: &Engine) -> Result<BTreeMap<u32, Vec<u32>>, StoreError> {
+    let mut renamed = BTreeMap::new();
     let present: BTreeSet<String> = introspect::table_names(&engine.conn)?.into_iter().collect();
     let tracked: Vec<(u32, String, String)> = engine
         .conn
@@ -107,7 +113,11 @@ fn register_columns(engine: &Engine) -> Result<(), StoreError> {
                 ),
             ));
         }
+        let columns = renamed_columns::follow(&engine.conn, no, &raw)?;
+        if !columns.is_empty() {
+            renamed.insert(no, columns);
+        }
         register::columns(&engine.conn, no, &raw)?;
     }
-    Ok(())
+    Ok(renamed)
 }

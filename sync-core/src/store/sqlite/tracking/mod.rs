@@ -6,6 +6,7 @@
 //! triggers  the SQL of the triggers of one table
 //! install   journal, clock tables and triggers made to fit the catalog
 //! audit     rows that came or went unseen      new_columns   bits that old triggers did not set
+//! renamed_columns  columns with a new name
 //! track     all of it in one transaction         untrack   all of it gone
 //! ```
 
@@ -14,6 +15,7 @@ mod install;
 pub(super) mod new_columns;
 mod plan;
 pub(super) mod register;
+pub(super) mod renamed_columns;
 mod track;
 mod triggers;
 mod untrack;
