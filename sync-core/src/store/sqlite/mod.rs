@@ -22,6 +22,8 @@ pub mod engine;
 mod engine_open;
 pub mod extract;
 pub mod fold;
+pub mod genesis;
+pub mod identity;
 pub mod introspect;
 mod lease;
 pub mod meta;

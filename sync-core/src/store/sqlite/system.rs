@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS __pocketsync_peer(
   site INTEGER PRIMARY KEY,
   held_seq INTEGER NOT NULL, held_stamp INTEGER NOT NULL, held_within BLOB NOT NULL,
   held_lineage BLOB NOT NULL, catching_up INTEGER NOT NULL,
-  acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL, resend_until INTEGER NOT NULL,
-  met INTEGER NOT NULL);
+  acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL,
+  resend_from INTEGER NOT NULL DEFAULT 0, resend_until INTEGER NOT NULL, met INTEGER NOT NULL);
 -- Pieces of a group that is not complete yet, as encoded changesets.
 CREATE TABLE IF NOT EXISTS __pocketsync_staging(
   peer INTEGER NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(peer, n)) WITHOUT ROWID;
