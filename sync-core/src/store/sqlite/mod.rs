@@ -15,6 +15,7 @@
 //! merged (an unknown column, a value that a column's affinity changes), the merged value is in
 //! `__pocketsync_shadow`.
 
+pub mod apply;
 pub mod catalog;
 pub mod catalog_load;
 pub mod connection;
@@ -27,10 +28,12 @@ pub mod identity;
 pub mod introspect;
 mod lease;
 pub mod meta;
+pub mod park;
 pub mod reference_chain;
 pub mod refs;
 pub mod replica;
 pub mod row_clock;
 pub mod schema_change;
+mod staging;
 pub mod system;
 pub mod tracking;
