@@ -44,7 +44,7 @@ impl<'f, 'e> Settling<'f, 'e> {
                 .conn
                 .prepare_cached("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?
                 .exists([table.no])?;
-        let cells = Cells::of(table);
+        let cells = Cells::of(table, form);
         let writes = Writes::default();
         Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, plain: None })
     }
