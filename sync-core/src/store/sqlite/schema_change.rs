@@ -131,17 +131,27 @@ fn register_columns(engine: &Engine) -> Result<Renamed, StoreError> {
     for (no, name, fingerprint) in tracked {
         let Some(here) = present.iter().find(|here| here.eq_ignore_ascii_case(&name)) else { continue };
         let raw = introspect::read_table(&engine.conn, here)?;
-        if register::key_shape(&raw) != fingerprint {
+        let found = renamed_columns::find(&engine.conn, no, &raw)?;
+        let names = catalog_load::column_numbers(&engine.conn, no)?;
+        let old_name = |name: &str| {
+            let old = found.get(name)?;
+            names.iter().find(|(_, no)| *no == old).map(|(name, _)| name.clone())
+        };
+        let shape = register::key_shape(&raw, old_name);
+        if shape != fingerprint {
             return Err(StoreError::new(
                 StoreErrorKind::Unsupported,
                 format!(
-                    "table {name} was rebuilt with another primary key ({now}; it was {fingerprint}), and its rows \
-                     cannot be told apart any more: undo that, or untrack the file and track it again",
-                    now = register::key_shape(&raw)
+                    "table {name} was rebuilt with another primary key ({shape}; it was {fingerprint}), and its \
+                     rows cannot be told apart any more: undo that, or untrack the file and track it again"
                 ),
             ));
         }
-        renamed.insert(no, renamed_columns::find(&engine.conn, no, &raw)?);
+        if !found.is_empty() {
+            let now = register::key_shape(&raw, |_| None);
+            engine.conn.execute("UPDATE __pocketsync_table SET fingerprint = ?2 WHERE no = ?1", (no, now))?;
+        }
+        renamed.insert(no, found);
         register::columns(&engine.conn, no, &raw)?;
     }
     Ok(renamed)

@@ -67,8 +67,12 @@ pub(in super::super) fn carry_over(
         (table.no, 1_i64 << old, 1_i64.checked_shl(new).filter(|_| new <= triggers::MAX_BIT).unwrap_or(0)),
     )?;
     let seq = engine.meta.next_seq();
-    let keys = if table.is_surrogate() { 1 } else { table.key.len() };
-    shown_rows(engine, table, (&clock_table(table.no), keys), (old, new), seq)?;
+    if table.is_surrogate() {
+        shown_rows(engine, table, (&clock_table(table.no), 1), (old, new), seq)?;
+    } else if !table.key.iter().any(|&at| table.columns[at].no == new) {
+        // A part of a natural key is no cell.
+        shown_rows(engine, table, (&clock_table(table.no), table.key.len()), (old, new), seq)?;
+    }
     if table.nullable_key {
         shown_rows(engine, table, (&null_key_clock_table(table.no), 0), (old, new), seq)?;
     }
