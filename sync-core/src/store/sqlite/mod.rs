@@ -15,18 +15,22 @@
 //! merged (an unknown column, a value that a column's affinity changes), the merged value is in
 //! `__pocketsync_shadow`.
 
+pub mod apply;
 pub mod catalog;
 pub mod catalog_load;
 pub mod connection;
 pub mod engine;
 mod engine_open;
+pub mod extract;
 pub mod fold;
 pub mod introspect;
 pub mod meta;
+pub mod park;
 pub mod reference_chain;
 pub mod refs;
 pub mod replica;
 pub mod row_clock;
 pub mod schema_change;
+mod staging;
 pub mod system;
 pub mod tracking;

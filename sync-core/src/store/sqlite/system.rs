@@ -52,6 +52,16 @@ CREATE INDEX IF NOT EXISTS __pocketsync_aside_waiting ON __pocketsync_aside(reas
 CREATE TABLE IF NOT EXISTS __pocketsync_shadow(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, col INTEGER NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY(tbl, id, col)) WITHOUT ROWID;
+-- Unique keys that more than one row claims: those of the hidden rows, and of the row that has it.
+CREATE TABLE IF NOT EXISTS __pocketsync_claim(
+  tbl INTEGER NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,
+  PRIMARY KEY(tbl, idx, key, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS __pocketsync_claim_id ON __pocketsync_claim(tbl, id);
+-- What the rows that miss a parent refer to.
+CREATE TABLE IF NOT EXISTS __pocketsync_wait(
+  parent INTEGER NOT NULL, target BLOB NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL,
+  PRIMARY KEY(parent, target, tbl, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS __pocketsync_wait_id ON __pocketsync_wait(tbl, id);
 -- The rows that wait, for people and programs to read.
 CREATE VIEW IF NOT EXISTS __pocketsync_parked AS
   SELECT t.name AS table_name, a.id AS row_id, a.reason, a.detail

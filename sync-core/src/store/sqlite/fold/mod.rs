@@ -56,7 +56,9 @@ pub struct Folded {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
-    Ok(fold(engine)?.map(|folded| folded.seq))
+    let Some(folded) = fold(engine)? else { return Ok(None) };
+    super::park::after_fold(engine, &folded.touched)?;
+    Ok(Some(folded.seq))
 }
 
 /// Folds the journal, and nothing else.

@@ -1,0 +1,55 @@
+//! One change joined into a row's merged state.
+
+use super::super::catalog::Table;
+use super::super::park::row::Row;
+use super::super::park::work::fits;
+use super::super::system::AsideReason;
+use crate::change::RowChange;
+use crate::merge::Cell;
+use crate::store::RecordCell;
+
+/// Joins a change into a row under log number `seq`; `columns[n]` is our number for the change's
+/// column `n`. Says whether that changed anything.
+///
+/// A cell that is not newer than the row's death is of a past life and is not kept: nothing will
+/// show it again, but for a death that is taken back, and then the row is told whole.
+pub(crate) fn merge(
+    row: &mut Row,
+    table: Option<&Table>,
+    change: RowChange,
+    columns: &[u32],
+    seq: u64,
+) -> bool {
+    let record = &mut row.record;
+    let mut changed = record.life.join(&change.life);
+    if changed {
+        record.life_seq = seq;
+        let life = record.life;
+        let before = record.cells.len();
+        record.cells.retain(|_, held| life.covers(held.cell.version));
+        // Columns that the new life does not bring show their defaults again.
+        row.whole |= record.cells.len() < before;
+    }
+    for incoming in change.cells {
+        let column = columns[incoming.column as usize];
+        let cell = Cell { version: incoming.version, value: incoming.value };
+        if !record.life.covers(cell.version)
+            || record.cells.get(&column).is_some_and(|held| held.cell >= cell)
+        {
+            continue;
+        }
+        record.cells.insert(column, RecordCell { cell, seq });
+        row.columns.insert(column);
+        changed = true;
+    }
+    if changed {
+        row.dirty = true;
+        row.tried = false;
+        row.refused = None;
+        if let Some(table) = table.filter(|table| !fits(table, &change.id)) {
+            let message = format!("{}: the row is identified in another way than here", table.name);
+            row.refused = Some((AsideReason::Refused, message));
+        }
+    }
+    changed
+}

@@ -1,0 +1,157 @@
+//! Changesets merged into the row clocks, and shown in the tables.
+//!
+//! ```text
+//! numbers   names to table and column numbers   merge   one change joined into one row's state
+//! write     what the tables show                taken   conflicts that only SQLite sees
+//! store     clocks, records, what waits         affinity  where a table shows another value
+//! ```
+//!
+//! A group is merged in batches of rows within one transaction and under one log number. Which
+//! rows are shown is decided by [`park`](super::park), as a function of the merged state, so
+//! batches and their order make no difference.
+
+mod affinity;
+mod merge;
+mod numbers;
+pub(super) mod store;
+mod taken;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::engine::Engine;
+use super::park::work::Work;
+use super::staging::{self, Held};
+use crate::change::{Changeset, RowChange};
+use crate::id::SiteId;
+use crate::lineage::{Cursor, Lineage};
+use crate::store::{Chunk, ChunkOutcome, Committed, Placement, StoreError, place};
+pub use store::Shown;
+
+/// How many rows are under work at a time.
+const BATCH: usize = 4096;
+
+/// Takes pieces of peers' logs in, in the transaction that is open. Folds first: nothing remote is
+/// ever written over a local write that has no version yet.
+///
+/// One outcome a chunk, in order. A completed group takes one log number, if it changes anything.
+///
+/// # Errors
+/// When a changeset is not well-formed, or the file cannot be read or written. The transaction is
+/// to be rolled back then.
+pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
+    chunks.iter().try_for_each(|chunk| numbers::check(&chunk.changeset))?;
+    engine.conn.set_prepared_statement_cache_capacity(256);
+    super::fold::run(engine)?;
+    chunks.into_iter().map(|chunk| take(engine, chunk)).collect()
+}
+
+fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
+    let Chunk { peer, lineage, from, to, last, changeset } = chunk;
+    let mut held = staging::held(engine, peer)?;
+    if from != held.cursor {
+        if !begins_again(&held, &lineage, &from) {
+            return Ok(ChunkOutcome::Gap { held: held.cursor });
+        }
+        staging::drop_staged(engine, peer)?;
+        held.catching_up = false;
+    }
+    learn(engine, &changeset);
+    let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
+    let staged = staging::staged_bytes(engine, peer)?;
+    held.cursor = to;
+    let outcome = match place(staged, held.catching_up, bytes, last) {
+        Placement::Stage => {
+            if bytes > 0 {
+                staging::stage(engine, peer, &changeset, bytes)?;
+            }
+            ChunkOutcome::Staged { held: held.cursor.clone() }
+        }
+        Placement::Merge { streaming } => {
+            let mut group = if staged > 0 { staging::take_staged(engine, peer)? } else { Vec::new() };
+            group.push(changeset);
+            held.catching_up = streaming;
+            let committed = merge_group(engine, peer, held.cursor.seq, group)?;
+            ChunkOutcome::Applied { held: held.cursor.clone(), committed }
+        }
+    };
+    staging::put_held(engine, peer, &held, &lineage)?;
+    Ok(outcome)
+}
+
+/// Whether a peer begins again at an earlier position of its own history, because it was told that
+/// we have lost something. What we hold of it goes back with it, so that a link that breaks in the
+/// middle is no loss.
+fn begins_again(held: &Held, lineage: &Lineage, from: &Cursor) -> bool {
+    from.within.is_empty() && from.seq < held.cursor.seq && lineage.contains(from.seq, from)
+}
+
+/// Notes whose writes these are, and how late it is.
+fn learn(engine: &mut Engine, changeset: &Changeset) {
+    changeset.versions().for_each(|version| engine.sites.learn_version(version));
+    for row in changeset.tables.iter().flat_map(|table| &table.rows) {
+        engine.sites.learn_row(&row.id);
+    }
+    engine.meta.see(changeset.max_hlc());
+}
+
+/// Merges one group under the next log number, which is taken only if something changed.
+fn merge_group(
+    engine: &mut Engine,
+    peer: SiteId,
+    peer_seq: u64,
+    group: Vec<Changeset>,
+) -> Result<Option<Committed>, StoreError> {
+    let head = engine.meta.head as u64;
+    let from = engine.lineage.cursor_at(head);
+    let seq = head + 1;
+    let mut sources: Vec<Vec<u32>> = Vec::new();
+    let mut rows: BTreeMap<u32, Vec<(usize, RowChange)>> = BTreeMap::new();
+    for changes in group.into_iter().flat_map(|changeset| changeset.tables) {
+        let (table_no, columns) = numbers::numbers(engine, &changes)?;
+        sources.push(columns);
+        let source = sources.len() - 1;
+        rows.entry(table_no).or_default().extend(changes.rows.into_iter().map(|row| (source, row)));
+    }
+    let mut work = Work::new(engine)?;
+    let order = work.links.parents_first(rows.keys().copied());
+    let mut list = Vec::new();
+    for table_no in order {
+        let Some(mut changes) = rows.remove(&table_no) else { continue };
+        // In the order of the keys, so that neighbours are found and written together.
+        changes.sort_by(|a, b| a.1.id.cmp(&b.1.id));
+        list.extend(changes.into_iter().map(|(source, row)| (table_no, source, row)));
+    }
+    let mut shown = Shown::default();
+    let mut any = false;
+    let mut changed = BTreeSet::new();
+    for (table_no, source, change) in list {
+        let key = (table_no, change.id.clone());
+        let table = engine.catalog.tables.get(&table_no);
+        let row = work.load(engine, &key)?;
+        if merge::merge(row, table, change, &sources[source], seq) {
+            any = true;
+            changed.insert(key);
+        }
+        if work.rows.len() >= BATCH {
+            store::settle(engine, &mut work, std::mem::take(&mut changed), &[], &mut shown)?;
+        }
+    }
+    store::settle(engine, &mut work, changed, &[], &mut shown)?;
+    if !any {
+        return Ok(None);
+    }
+    engine.meta.next_seq();
+    let ordinal = engine.sites.ordinal(peer);
+    engine
+        .conn
+        .prepare_cached("INSERT INTO __pocketsync_log(seq, peer, peer_seq) VALUES(?1, ?2, ?3)")?
+        .execute((seq as i64, ordinal as i64, peer_seq as i64))?;
+    Ok(Some(Committed {
+        from,
+        to: engine.lineage.cursor_at(seq),
+        delta: Changeset::default(),
+        shown: shown.into_rows(&engine.catalog),
+        derived: false,
+    }))
+}

@@ -1,0 +1,180 @@
+//! Storing what became of the rows under work.
+
+use std::collections::BTreeMap;
+
+use super::super::catalog::Catalog;
+use super::super::engine::Engine;
+use super::super::park::claims::Claim;
+use super::super::park::contest::contest;
+use super::super::park::index;
+use super::super::park::row::{LocalKey, RowKey};
+use super::super::park::visible::decide;
+use super::super::park::work::Work;
+use super::super::refs;
+use super::super::system::AsideReason;
+use super::write::write;
+use crate::store::{ShownRows, StoreError};
+use crate::value::Value;
+use std::collections::BTreeSet;
+
+/// Which rows of user tables look different: by table number and local key, whether there is a
+/// row now.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Shown(BTreeMap<(u32, LocalKey), bool>);
+
+impl Shown {
+    /// Whether no row looks different.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes over what happened after this.
+    pub fn extend(&mut self, later: Shown) {
+        self.0.extend(later.0);
+    }
+
+    /// By table, for the application.
+    pub fn into_rows(self, catalog: &Catalog) -> Vec<ShownRows> {
+        let mut tables: BTreeMap<u32, ShownRows> = BTreeMap::new();
+        for ((table_no, key), present) in self.0 {
+            let Some(table) = catalog.tables.get(&table_no) else { continue };
+            let rows = tables.entry(table_no).or_insert_with(|| ShownRows {
+                table: table.name.clone(),
+                changed: Vec::new(),
+                removed: Vec::new(),
+            });
+            if present { rows.changed.push(key) } else { rows.removed.push(key) }
+        }
+        tables.into_values().collect()
+    }
+}
+
+/// Decides about the rows under work, makes the tables show it, and stores all of it. `changed`
+/// are the rows whose merged state changed, `released` unique keys that somebody had.
+pub(crate) fn settle(
+    engine: &mut Engine,
+    work: &mut Work,
+    mut changed: BTreeSet<RowKey>,
+    released: &[Claim],
+    shown: &mut Shown,
+) -> Result<(), StoreError> {
+    let mut released = released;
+    loop {
+        contest(engine, work, &changed, released)?;
+        decide(engine, work)?;
+        changed = write(engine, work)?;
+        if changed.is_empty() {
+            break;
+        }
+        // A refusal changes who has which key, and that who is shown; each row is refused once.
+        released = &[];
+    }
+    store(engine, work)?;
+    report(work, shown);
+    work.clear();
+    Ok(())
+}
+
+fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
+    for (key, row) in &work.rows {
+        if let Some(was_at) = &row.was_at
+            && row.at != row.was_at
+        {
+            refs::remove_clock(engine, key.0, was_at)?;
+        }
+        if row.reclaimed && work.is_contested(key.0) {
+            index::forget_claims(engine, key)?;
+        }
+        if row.aside == Some(AsideReason::MissingParent) {
+            index::forget_waits(engine, key)?;
+        }
+    }
+    for (key, row) in &mut work.rows {
+        let unknown: Vec<(u32, Value)> = match engine.catalog.tables.get(&key.0) {
+            Some(table) if row.at.is_some() => {
+                let cells = row.record.cells.iter().filter(|(column, _)| table.position(**column).is_none());
+                cells.map(|(column, held)| (*column, held.cell.value.clone())).collect()
+            }
+            _ => {
+                row.shadows.clear();
+                Vec::new()
+            }
+        };
+        row.shadows.extend(unknown);
+        if row.shadows != row.stored_shadows {
+            refs::remove_shadows(engine, key.0, &key.1)?;
+            for (column, value) in &row.shadows {
+                refs::put_shadow(engine, key.0, &key.1, *column, value)?;
+            }
+            row.dirty = true;
+        }
+        if let Some(at) = &row.at {
+            if row.dirty || row.at != row.was_at {
+                let clock = row.clock(&engine.catalog.tables[&key.0], &key.1, at);
+                refs::put_clock(engine, key.0, at, &key.1, &clock)?;
+            }
+            if row.aside.is_some() {
+                refs::remove_aside(engine, key.0, &key.1)?;
+            }
+        } else if let Some((reason, detail)) = &row.fate
+            && (row.dirty || row.aside != Some(*reason))
+        {
+            let detail = Some(detail.as_str()).filter(|detail| !detail.is_empty());
+            refs::put_aside(engine, key.0, &key.1, *reason, detail, &row.record)?;
+        }
+    }
+    store_waiting(engine, work)
+}
+
+/// Stores the claims of hidden rows, and of whoever has a key that a hidden row claims, so that a
+/// change of any of them finds the others; and what hidden rows wait for.
+fn store_waiting(engine: &mut Engine, work: &Work) -> Result<(), StoreError> {
+    for (key, row) in &work.rows {
+        let Some((reason @ (AsideReason::UniqueClaim | AsideReason::MissingParent), _)) = &row.fate else {
+            continue;
+        };
+        for claim in &row.claims {
+            for (_, claimant) in work.by_claim.get(claim).into_iter().flatten() {
+                index::put_claim(engine, claimant, claim)?;
+            }
+        }
+        if *reason == AsideReason::MissingParent
+            && let Some(table) = engine.catalog.tables.get(&key.0)
+        {
+            for target in work.links.needs(table, &key.1, &row.record) {
+                index::put_wait(engine, key, &target)?;
+            }
+        }
+    }
+    for (claim, claimants) in &work.by_claim {
+        let contested = claimants.len() > 1;
+        if contested && work.is_contested(claim.table) {
+            for (_, claimant) in claimants {
+                index::put_claim(engine, claimant, claim)?;
+            }
+        } else if !contested && work.is_contested(claim.table) && work.knows_all(claim) {
+            let hidden = claimants.iter().any(|(_, key)| work.rows[key].fate.is_some());
+            if !hidden {
+                index::forget_claim(engine, claim)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn report(work: &Work, shown: &mut Shown) {
+    for (key, row) in &work.rows {
+        if let Some(was_at) = &row.was_at
+            && row.at != row.was_at
+        {
+            shown.0.insert((key.0, was_at.clone()), false);
+        }
+    }
+    for (key, row) in &work.rows {
+        if let Some(at) = &row.at
+            && (row.written || row.at != row.was_at)
+        {
+            shown.0.insert((key.0, at.clone()), true);
+        }
+    }
+}

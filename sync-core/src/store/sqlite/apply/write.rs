@@ -1,0 +1,378 @@
+//! Making the tables show what the work decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::catalog::Table;
+use super::super::engine::Engine;
+use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
+use super::super::park::table_sql::{self, Refusal};
+use super::super::park::work::Work;
+use super::super::refs::null_key;
+use super::super::system::AsideReason;
+use super::affinity::may_change;
+use super::taken;
+use crate::id::RowId;
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// Writes the rows under work: first out of the way what goes or moves, so that keys which change
+/// hands do so without a conflict, then what is new or changed. Answers the rows that a table
+/// refused, which have to be decided about anew.
+pub(crate) fn write(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>, StoreError> {
+    follow_parents(engine, work)?;
+    lift(engine, work)?;
+    assign_integers(engine, work)?;
+    move_natural(engine, work)?;
+    let mut refused = BTreeSet::new();
+    let mut list: Vec<(u32, LocalKey, RowKey)> = Vec::new();
+    for (key, row) in &work.rows {
+        if row.fate.is_none() && (row.at.is_none() || !row.columns.is_empty()) {
+            let place = row.next.as_ref().or(row.at.as_ref()).cloned().unwrap_or_default();
+            list.push((key.0, place, key.clone()));
+        }
+    }
+    list.sort();
+    for (_, _, key) in list {
+        // A row that was refused meanwhile waits for the next decision.
+        if work.rows[&key].refused.is_some() {
+            continue;
+        }
+        match write_row(engine, work, &key)? {
+            Ok(()) => {}
+            Err(Refusal::Taken(message)) => refused.extend(taken::settle(engine, work, &key, message)?),
+            Err(Refusal::Unfit(message)) => {
+                refuse(engine, work, &key, &message);
+                refused.insert(key);
+            }
+        }
+    }
+    let hidden: Vec<RowKey> =
+        work.rows.iter().filter(|(_, row)| needs_trial(row)).map(|(key, _)| key.clone()).collect();
+    for key in hidden {
+        match trial(engine, work, &key)? {
+            Some(message) => {
+                refuse(engine, work, &key, &message);
+                refused.insert(key);
+            }
+            None => work.rows.get_mut(&key).expect("listed from there").tried = true,
+        }
+    }
+    Ok(refused)
+}
+
+fn refuse(engine: &Engine, work: &mut Work, key: &RowKey, message: &str) {
+    let name = engine.catalog.tables.get(&key.0).map_or("", |table| &table.name);
+    let row = work.rows.get_mut(key).expect("refused rows are under work");
+    row.refused = Some((AsideReason::Refused, format!("{name}: {message}")));
+}
+
+/// Whether a row is hidden because of others, so that its table was never asked about it.
+fn needs_trial(row: &Row) -> bool {
+    let hidden = matches!(row.fate, Some((AsideReason::UniqueClaim | AsideReason::MissingParent, _)));
+    hidden && !row.tried && row.refused.is_none()
+}
+
+/// Where the shown key of a row changes, the rows that refer to it show the new one.
+fn follow_parents(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
+    let mut list: Vec<RowKey> =
+        work.rows.keys().filter(|key| !work.links.to(key.0).is_empty()).cloned().collect();
+    while let Some(key) = list.pop() {
+        let row = &work.rows[&key];
+        if row.at.is_none() || row.fate.is_some() || row.local.is_empty() || row.columns.is_empty() {
+            continue;
+        }
+        let table = &engine.catalog.tables[&key.0];
+        let mut changed = false;
+        for link in work.links.to(key.0).iter().filter(|link| link.by_row) {
+            let position = link.parent_columns[0];
+            changed |= row.columns.contains(&table.columns[position].no);
+        }
+        if !changed {
+            continue;
+        }
+        for (child_key, link) in work.load_children(engine, &key)? {
+            if !link.by_row {
+                continue;
+            }
+            let column = engine.catalog.tables[&link.child].columns[link.child_columns[0]].no;
+            let child = work.rows.get_mut(&child_key).expect("children were loaded");
+            if child.fate.is_none() && child.at.is_some() && child.columns.insert(column) {
+                list.push(child_key);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes out of their tables the rows that are to be hidden, and those whose unique columns or
+/// integer keys change, to be put in again.
+fn lift(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
+    let mut lifted = Vec::new();
+    for (key, row) in &mut work.rows {
+        let (Some(at), Some(table)) = (&row.at, engine.catalog.tables.get(&key.0)) else { continue };
+        let moves = table.integer_key().is_some_and(|position| {
+            let column = table.columns[position].no;
+            row.columns.contains(&column)
+                && wanted_integer(table, row).is_some_and(|wanted| at[..] != [Value::Integer(wanted)])
+        });
+        if row.fate.is_some() || row.whole || moves || touches_unique(table, row) {
+            table_sql::delete(engine, table, at)?;
+            lifted.push((key.0, at.clone()));
+            row.at = None;
+            row.next = None;
+        }
+    }
+    lifted.iter().for_each(|(table_no, at)| work.unplace(*table_no, at));
+    Ok(())
+}
+
+fn touches_unique(table: &Table, row: &Row) -> bool {
+    let unique = table.unique_keys.iter().flat_map(|key| &key.columns);
+    unique.into_iter().any(|(position, _)| row.columns.contains(&table.columns[*position].no))
+}
+
+fn wanted_integer(table: &Table, row: &Row) -> Option<i64> {
+    let column = table.columns[table.integer_key()?].no;
+    match row.record.cells.get(&column)?.cell.value {
+        Value::Integer(integer) => Some(integer),
+        _ => None,
+    }
+}
+
+/// Gives each surrogate row that is to be put in an integer: the one it has here, else the merged
+/// one where that is free, else a new one.
+fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
+    let mut assigned: BTreeSet<(u32, i64)> = BTreeSet::new();
+    let mut ceilings: BTreeMap<u32, i64> = BTreeMap::new();
+    for keeping in [true, false] {
+        for (key, row) in &mut work.rows {
+            let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
+            let Some(position) = table.integer_key() else { continue };
+            if row.fate.is_some() || row.at.is_some() || (row.next.is_some() && !keeping) {
+                continue;
+            }
+            let moves = row.columns.contains(&table.columns[position].no);
+            let had = match row.was_at.as_deref() {
+                Some([Value::Integer(had)]) => Some(*had),
+                _ => None,
+            };
+            if keeping != (had.is_some() && !moves) {
+                continue;
+            }
+            let mut integer = None;
+            for candidate in [wanted_integer(table, row).filter(|_| !keeping), had].into_iter().flatten() {
+                if !assigned.contains(&(key.0, candidate))
+                    && !table_sql::has_integer(engine, table, candidate)?
+                {
+                    integer = Some(candidate);
+                    break;
+                }
+            }
+            let integer = match integer {
+                Some(integer) => integer,
+                None => {
+                    let last = match ceilings.get(&key.0) {
+                        Some(last) => *last,
+                        None => assigned
+                            .range((key.0, i64::MIN)..=(key.0, i64::MAX))
+                            .last()
+                            .map_or(0, |last| last.1),
+                    };
+                    let free = table_sql::free_integer(engine, table)?;
+                    let free = if free > last { free } else { last.saturating_add(1) };
+                    ceilings.insert(key.0, free);
+                    free
+                }
+            };
+            assigned.insert((key.0, integer));
+            row.next = Some(Box::new([Value::Integer(integer)]));
+        }
+    }
+    Ok(())
+}
+
+/// Works out the natural keys of the rows that are to be put in, and takes out those whose key
+/// contains a reference that is shown differently now.
+fn move_natural(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
+    let mut next: Vec<(RowKey, LocalKey)> = Vec::new();
+    for (key, row) in &work.rows {
+        let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
+        let RowId::Natural(parts) = &key.1 else { continue };
+        if row.fate.is_some() || (row.at.is_some() && row.columns.is_empty()) {
+            continue;
+        }
+        let mut local = Vec::with_capacity(parts.len());
+        for (part, &position) in parts.iter().zip(&table.key) {
+            local.extend(work.local_value(engine, table, position, part)?);
+        }
+        if local.len() == parts.len() {
+            next.push((key.clone(), local.into()));
+        }
+    }
+    for (key, local) in next {
+        let table = &engine.catalog.tables[&key.0];
+        let row = work.rows.get_mut(&key).expect("listed from there");
+        let moved = row.at.take_if(|at| **at != *local);
+        row.next = Some(local);
+        if let Some(at) = moved {
+            table_sql::delete(engine, table, &at)?;
+            work.unplace(key.0, &at);
+        }
+    }
+    Ok(())
+}
+
+/// The columns to insert and their local values. `Err`: a reference cannot be shown.
+fn local_row(
+    engine: &Engine,
+    work: &Work,
+    table: &Table,
+    key: &RowKey,
+    placeholder: Option<&Value>,
+) -> Result<Result<(Vec<usize>, Vec<Value>), Refusal>, StoreError> {
+    let row = &work.rows[key];
+    let (mut positions, mut values) = (Vec::new(), Vec::new());
+    let natural = matches!(key.1, RowId::Natural(_));
+    for (position, column) in table.columns.iter().enumerate() {
+        if table.integer_key() == Some(position) {
+            if let Some([integer]) = row.next.as_deref() {
+                positions.push(position);
+                values.push(integer.clone());
+            }
+            continue;
+        }
+        let merged = super::super::park::claims::merged(table, &key.1, &row.record, position);
+        let Some(merged) = merged else { continue };
+        let value = match work.local_value(engine, table, position, merged)? {
+            Some(value) => value,
+            None => match placeholder.filter(|_| column.reference.is_some()) {
+                Some(value) => value.clone(),
+                None => {
+                    let message = format!("{} refers to a row, but is no foreign key here", column.name);
+                    return Ok(Err(Refusal::Unfit(message)));
+                }
+            },
+        };
+        positions.push(position);
+        values.push(value);
+    }
+    let is_null =
+        |at: usize| positions.iter().position(|&p| p == at).is_none_or(|n| values[n] == Value::Null);
+    if !natural && !table.is_surrogate() && !table.key.iter().any(|&at| is_null(at)) {
+        return Ok(Err(Refusal::Unfit("the row has no NULL in its key, and so another identity".to_owned())));
+    }
+    Ok(Ok((positions, values)))
+}
+
+fn write_row(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Result<(), Refusal>, StoreError> {
+    let table = &engine.catalog.tables[&key.0];
+    let row = &work.rows[key];
+    let (at, positions, values) = if let Some(at) = &row.at {
+        let at = at.clone();
+        let (mut positions, mut values) = (Vec::new(), Vec::new());
+        for (position, column) in table.columns.iter().enumerate() {
+            let fixed = is_identity(table, &key.1, position) || table.integer_key() == Some(position);
+            if fixed || !row.columns.contains(&column.no) {
+                continue;
+            }
+            let Some(held) = row.record.cells.get(&column.no) else { continue };
+            let Some(value) = work.local_value(engine, table, position, &held.cell.value)? else {
+                let message = format!("{} refers to a row, but is no foreign key here", column.name);
+                return Ok(Err(Refusal::Unfit(message)));
+            };
+            positions.push(position);
+            values.push(value);
+        }
+        if !positions.is_empty()
+            && let Err(refusal) = table_sql::update(engine, table, &at, &positions, &values)?
+        {
+            return Ok(Err(refusal));
+        }
+        (at, positions, values)
+    } else {
+        let (positions, values) = match local_row(engine, work, table, key, None)? {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Err(refusal) = table_sql::insert(engine, table, &positions, &values)? {
+            return Ok(Err(refusal));
+        }
+        let next = row.next.clone();
+        let at = next.unwrap_or_else(|| null_key(engine.conn.last_insert_rowid()));
+        work.place(key.0, at.clone(), key);
+        (at, positions, values)
+    };
+    let shadows = unshown(engine, table, key, &work.rows[key], &at, &positions, &values)?;
+    let row = work.rows.get_mut(key).expect("it is written from there");
+    row.written |= row.at.is_none() || !positions.is_empty();
+    for &position in &positions {
+        row.shadows.remove(&table.columns[position].no);
+    }
+    row.shadows.extend(shadows);
+    (row.at, row.whole, row.tried) = (Some(at), false, true);
+    row.columns.clear();
+    Ok(Ok(()))
+}
+
+/// The merged values among those written that the table does not show as they are.
+fn unshown(
+    engine: &Engine,
+    table: &Table,
+    key: &RowKey,
+    row: &Row,
+    at: &[Value],
+    positions: &[usize],
+    values: &[Value],
+) -> Result<Vec<(u32, Value)>, StoreError> {
+    let mut read = None;
+    let mut shadows = Vec::new();
+    for (&position, written) in positions.iter().zip(values) {
+        let column = &table.columns[position];
+        if is_identity(table, &key.1, position) {
+            continue;
+        }
+        let Some(held) = row.record.cells.get(&column.no) else { continue };
+        let merged = &held.cell.value;
+        let differs = match merged {
+            // A row with this key may come here, which the reference would then seem to mean.
+            Value::Dangling(_) => true,
+            // The clock remembers a merged integer key.
+            Value::Integer(_) if table.integer_key() == Some(position) => false,
+            _ if table.integer_key() == Some(position) => true,
+            _ if may_change(&column.declared_type, written) => {
+                if read.is_none() {
+                    read = Some(table_sql::read(engine, table, at)?);
+                }
+                read.as_ref().and_then(|shown| shown.get(position)) != Some(written)
+            }
+            _ => false,
+        };
+        if differs {
+            shadows.push((column.no, merged.clone()));
+        }
+    }
+    Ok(shadows)
+}
+
+/// Asks a table whether it would take a row, were it not for other rows. Answers its refusal.
+fn trial(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Option<String>, StoreError> {
+    let table = &engine.catalog.tables[&key.0];
+    if table.is_surrogate() {
+        let free = table_sql::free_integer(engine, table)?;
+        work.rows.get_mut(key).expect("tried rows are under work").next =
+            Some(Box::new([Value::Integer(free)]));
+    }
+    // What a reference to a row that is not here would show is not known; some integer.
+    let (positions, values) = match local_row(engine, work, table, key, Some(&Value::Integer(1)))? {
+        Ok(found) => found,
+        Err(Refusal::Unfit(message) | Refusal::Taken(message)) => return Ok(Some(message)),
+    };
+    work.rows.get_mut(key).expect("tried rows are under work").next = None;
+    engine.conn.execute_batch("SAVEPOINT __pocketsync_trial")?;
+    let outcome = table_sql::insert(engine, table, &positions, &values);
+    engine.conn.execute_batch("ROLLBACK TO __pocketsync_trial; RELEASE __pocketsync_trial")?;
+    Ok(match outcome? {
+        Err(Refusal::Unfit(message)) => Some(message),
+        Ok(()) | Err(Refusal::Taken(_)) => None,
+    })
+}

@@ -1,0 +1,46 @@
+//! Which log numbers came from the peer that asks.
+
+use std::collections::BTreeMap;
+
+use rusqlite::OptionalExtension;
+
+use super::super::engine::Engine;
+use crate::id::SiteId;
+use crate::store::{StoreError, is_echo};
+
+/// Remembers what it has looked up.
+#[derive(Debug)]
+pub(in super::super) struct Origins {
+    peer: SiteId,
+    /// `None`: it was never heard of, so nothing came from it.
+    ordinal: Option<i64>,
+    resend_until: u64,
+    known: BTreeMap<u64, bool>,
+}
+
+impl Origins {
+    pub(in super::super) fn of(engine: &Engine, peer: SiteId) -> Result<Self, StoreError> {
+        let ordinal = engine.sites.existing(peer).map(|ordinal| ordinal as i64);
+        let resend_until: Option<i64> = engine
+            .conn
+            .prepare_cached("SELECT resend_until FROM __pocketsync_peer WHERE site = ?1")?
+            .query_row([ordinal], |row| row.get(0))
+            .optional()?;
+        Ok(Origins { peer, ordinal, resend_until: resend_until.unwrap_or(0) as u64, known: BTreeMap::new() })
+    }
+
+    /// Whether a change under this log number is left out of what the peer is told.
+    pub(in super::super) fn is_echo(&mut self, engine: &Engine, seq: u64) -> Result<bool, StoreError> {
+        let Some(ordinal) = self.ordinal else { return Ok(false) };
+        if let Some(&known) = self.known.get(&seq) {
+            return Ok(known);
+        }
+        let from_peer = engine
+            .conn
+            .prepare_cached("SELECT 1 FROM __pocketsync_log WHERE seq = ?1 AND peer = ?2")?
+            .exists((seq as i64, ordinal))?;
+        let echo = is_echo(seq, from_peer.then_some(self.peer), self.peer, self.resend_until);
+        self.known.insert(seq, echo);
+        Ok(echo)
+    }
+}

@@ -1,0 +1,43 @@
+//! The values of declared defaults, as far as they are the same on every replica.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::super::catalog::Catalog;
+use super::super::refs::value;
+use crate::value::Value;
+
+/// The default value of columns that were never written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Defaults(BTreeMap<(u32, usize), Value>);
+
+impl Defaults {
+    /// The defaults of a schema's unique columns and of those that others refer to.
+    ///
+    /// An expression (a time, a random number) has no value that replicas agree on, and is left
+    /// out: such a cell claims nothing.
+    pub(crate) fn new(conn: &Connection, catalog: &Catalog) -> rusqlite::Result<Self> {
+        let mut defaults = BTreeMap::new();
+        for table in catalog.tables.values() {
+            for (position, column) in table.columns.iter().enumerate() {
+                let Some(sql) = &column.default else { continue };
+                let upper = sql.to_ascii_uppercase();
+                let literal = upper.starts_with('\'') || !(upper.contains("CURRENT_") || upper.contains('('));
+                if literal {
+                    let found =
+                        conn.query_row(&format!("SELECT {sql}"), [], |row| Ok(value(row.get_ref(0)?)));
+                    // A bare word is a string as a DEFAULT, and an unknown column in a SELECT.
+                    let found = found.unwrap_or_else(|_| Value::text(sql));
+                    defaults.insert((table.no, position), found);
+                }
+            }
+        }
+        Ok(Defaults(defaults))
+    }
+
+    /// The default of a column.
+    pub(crate) fn get(&self, table_no: u32, position: usize) -> Option<&Value> {
+        self.0.get(&(table_no, position))
+    }
+}

@@ -1,0 +1,240 @@
+//! Reading and writing the rows of user tables.
+
+use rusqlite::params_from_iter;
+
+use super::super::catalog::Table;
+use super::super::engine::Engine;
+use super::super::refs::{Bound, bound, is_null_key, value};
+use super::super::system::{clock_table, key_column, quote};
+use super::row::LocalKey;
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// The name under which a rowid table's rowid can be reached: one that no column has.
+fn rowid_name(table: &Table) -> &'static str {
+    let free = |name: &&str| !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    ["rowid", "_rowid_", "oid"].into_iter().find(free).unwrap_or("rowid")
+}
+
+/// The condition that picks a row by its local key, whose first parameter is number `first`.
+///
+/// The key's own collation is used, so that its index is: a key of a shown row picks that row.
+fn by_key(table: &Table, key: &[Value], first: usize) -> String {
+    if is_null_key(key) {
+        return format!("{} = ?{first}", rowid_name(table));
+    }
+    let part = |(n, &position): (usize, &usize)| {
+        format!("{} = ?{}", quote(&table.columns[position].name), first + n)
+    };
+    table.key.iter().enumerate().map(part).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The parameters that go with [`by_key`].
+fn key_params(key: &[Value]) -> &[Value] {
+    if is_null_key(key) { &key[1..] } else { key }
+}
+
+/// The columns that make up a local key, as a select list.
+fn key_list(table: &Table) -> String {
+    let names = table.key.iter().map(|&position| quote(&table.columns[position].name));
+    let mut list = names.collect::<Vec<_>>().join(", ");
+    if table.nullable_key {
+        list = format!("{list}, {}", rowid_name(table));
+    }
+    list
+}
+
+fn key_of(table: &Table, row: &rusqlite::Row<'_>) -> rusqlite::Result<LocalKey> {
+    let count = table.key.len();
+    let key = (0..count).map(|n| row.get_ref(n).map(value)).collect::<rusqlite::Result<Vec<_>>>()?;
+    if table.nullable_key && key.iter().any(|part| matches!(part, Value::Null)) {
+        return Ok(super::super::refs::null_key(row.get(count)?));
+    }
+    Ok(key.into())
+}
+
+/// What a table shows of a row, by column position; empty where the row is not there.
+pub(crate) fn read(engine: &Engine, table: &Table, key: &[Value]) -> Result<Vec<Value>, StoreError> {
+    let names = table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT {names} FROM {} WHERE {}", quote(&table.name), by_key(table, key, 1));
+    let mut statement = engine.conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(bound(key_params(key))))?;
+    let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+    let values = (0..table.columns.len()).map(|n| row.get_ref(n).map(value));
+    Ok(values.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The local keys of the rows whose columns have these values. Each column comes with the
+/// collation to compare by; none stands for its own.
+pub(crate) fn find(
+    engine: &Engine,
+    table: &Table,
+    columns: &[(usize, Option<&str>)],
+    values: &[Value],
+) -> Result<Vec<LocalKey>, StoreError> {
+    let condition = |(n, (position, collation)): (usize, &(usize, Option<&str>))| {
+        let collation = collation.map(|name| format!(" COLLATE {}", quote(name))).unwrap_or_default();
+        format!("{} = ?{}{collation}", quote(&table.columns[*position].name), n + 1)
+    };
+    let conditions = columns.iter().enumerate().map(condition).collect::<Vec<_>>().join(" AND ");
+    let sql = format!("SELECT {} FROM {} WHERE {conditions}", key_list(table), quote(&table.name));
+    let mut statement = engine.conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(bound(values)))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(key_of(table, row)?);
+    }
+    Ok(keys)
+}
+
+/// The local keys of the rows of `child` that refer to no row of `parent`: of all of them, or of
+/// those whose clock has log number `seq`.
+pub(crate) fn orphans(
+    engine: &Engine,
+    child: &Table,
+    child_columns: &[usize],
+    parent: &Table,
+    parent_columns: &[usize],
+    seq: Option<i64>,
+) -> Result<Vec<LocalKey>, StoreError> {
+    let name = |table: &Table, position: usize| quote(&table.columns[position].name);
+    let pairs = child_columns.iter().zip(parent_columns);
+    let same = pairs.map(|(&c, &p)| format!("p.{} = c.{}", name(parent, p), name(child, c)));
+    let set = child_columns.iter().map(|&c| format!("c.{} IS NOT NULL", name(child, c)));
+    let mut keys = child.key.iter().map(|&at| format!("c.{}", name(child, at))).collect::<Vec<_>>();
+    if child.nullable_key {
+        keys.push(format!("c.{}", rowid_name(child)));
+    }
+    let (clocks, mut conditions) = match seq {
+        None => (String::new(), Vec::new()),
+        Some(seq) => {
+            let clock_key =
+                |(n, &at): (usize, &usize)| format!("c.{} = k.{}", name(child, at), key_column(n + 1));
+            let mut conditions: Vec<_> = child.key.iter().enumerate().map(clock_key).collect();
+            conditions.push(format!("k.s = {seq}"));
+            (format!("{} k CROSS JOIN ", clock_table(child.no)), conditions)
+        }
+    };
+    conditions.extend(set);
+    let sql = format!(
+        "SELECT {} FROM {clocks}{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+        keys.join(", "),
+        quote(&child.name),
+        conditions.join(" AND "),
+        quote(&parent.name),
+        same.collect::<Vec<_>>().join(" AND "),
+    );
+    let mut statement = engine.conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        keys.push(key_of(child, row)?);
+    }
+    Ok(keys)
+}
+
+/// Inserts a row of these columns. `Err` inside: the table refuses it.
+pub(crate) fn insert(
+    engine: &Engine,
+    table: &Table,
+    positions: &[usize],
+    values: &[Value],
+) -> Result<Result<(), Refusal>, StoreError> {
+    let names = positions.iter().map(|&position| quote(&table.columns[position].name));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let sql = if positions.is_empty() {
+        format!("INSERT INTO {} DEFAULT VALUES", quote(&table.name))
+    } else {
+        let marks = vec!["?"; positions.len()].join(", ");
+        format!("INSERT INTO {}({names}) VALUES({marks})", quote(&table.name))
+    };
+    let mut statement = engine.conn.prepare_cached(&sql)?;
+    outcome(statement.execute(params_from_iter(bound(values))))
+}
+
+/// Updates some columns of a row. `Err` inside: the table refuses it.
+pub(crate) fn update(
+    engine: &Engine,
+    table: &Table,
+    key: &[Value],
+    positions: &[usize],
+    values: &[Value],
+) -> Result<Result<(), Refusal>, StoreError> {
+    let set =
+        |(n, &position): (usize, &usize)| format!("{} = ?{}", quote(&table.columns[position].name), n + 1);
+    let set = positions.iter().enumerate().map(set).collect::<Vec<_>>().join(", ");
+    let condition = by_key(table, key, positions.len() + 1);
+    let sql = format!("UPDATE {} SET {set} WHERE {condition}", quote(&table.name));
+    let mut statement = engine.conn.prepare_cached(&sql)?;
+    outcome(statement.execute(params_from_iter(bound(values).chain(bound(key_params(key))))))
+}
+
+/// Deletes a row.
+pub(crate) fn delete(engine: &Engine, table: &Table, key: &[Value]) -> Result<(), StoreError> {
+    let sql = format!("DELETE FROM {} WHERE {}", quote(&table.name), by_key(table, key, 1));
+    engine.conn.prepare_cached(&sql)?.execute(params_from_iter(bound(key_params(key))))?;
+    Ok(())
+}
+
+/// Whether an integer key is taken.
+pub(crate) fn has_integer(engine: &Engine, table: &Table, key: i64) -> Result<bool, StoreError> {
+    let column = quote(&table.columns[table.key[0]].name);
+    let sql = format!("SELECT 1 FROM {} WHERE {column} = ?1", quote(&table.name));
+    Ok(engine.conn.prepare_cached(&sql)?.exists([Bound(&Value::Integer(key))])?)
+}
+
+/// An integer key that is free and, as far as there is room, larger than every other that the
+/// table has or, where it is declared AUTOINCREMENT, ever had.
+pub(crate) fn free_integer(engine: &Engine, table: &Table) -> Result<i64, StoreError> {
+    let (name, column) = (quote(&table.name), quote(&table.columns[table.key[0]].name));
+    let largest = |sql: &str| -> Result<i64, StoreError> {
+        Ok(engine.conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
+    };
+    let mut last = largest(&format!("SELECT max({column}) FROM {name}"))?;
+    let counted = engine
+        .conn
+        .prepare_cached("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")?
+        .exists([])?;
+    if counted {
+        let mut statement =
+            engine.conn.prepare_cached("SELECT max(seq) FROM sqlite_sequence WHERE name = ?1")?;
+        let seq: Option<i64> = statement.query_row([&table.name], |row| row.get(0))?;
+        last = last.max(seq.unwrap_or(0));
+    }
+    if let Some(next) = last.max(0).checked_add(1) {
+        return Ok(next);
+    }
+    largest(&format!(
+        "SELECT max({column}) - 1 FROM {name} a
+         WHERE NOT EXISTS (SELECT 1 FROM {name} b WHERE b.{column} = a.{column} - 1)"
+    ))
+}
+
+/// Why a table does not take a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// Another row has a key that this one brings; SQLite's message.
+    Taken(String),
+    /// The row itself is not acceptable; SQLite's message.
+    Unfit(String),
+}
+
+fn outcome(result: rusqlite::Result<usize>) -> Result<Result<(), Refusal>, StoreError> {
+    use rusqlite::ffi;
+    let error = match result {
+        Ok(_) => return Ok(Ok(())),
+        Err(error) => error,
+    };
+    let rusqlite::Error::SqliteFailure(code, message) = &error else { return Err(error.into()) };
+    let message = message.clone().unwrap_or_else(|| code.to_string());
+    match code.extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            Ok(Err(Refusal::Taken(message)))
+        }
+        // An expression of the schema (a generated column, an index) that fails on these values is
+        // a plain error.
+        ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG | ffi::SQLITE_MISMATCH => Ok(Err(Refusal::Unfit(message))),
+        _ if code.code == rusqlite::ErrorCode::ConstraintViolation => Ok(Err(Refusal::Unfit(message))),
+        _ => Err(error.into()),
+    }
+}
