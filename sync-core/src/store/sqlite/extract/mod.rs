@@ -22,7 +22,7 @@ use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
 use delta::Delta;
-use origin::Origins;
+pub(super) use origin::Origins;
 use stream::{Place, Stream};
 
 /// How many rows are looked at in one go: the write lock is held meanwhile, and of what came from
@@ -72,7 +72,7 @@ pub fn run(
         looked_at += 1;
         bytes += weight;
         if let Some(change) = row.change {
-            delta.push(engine, row.place.table, change);
+            delta.push(row.place.table, change);
         }
         reached = Some(row.place);
     }
