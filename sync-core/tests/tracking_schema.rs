@@ -202,7 +202,10 @@ fn a_renamed_column_keeps_its_versions_and_is_sent_again() {
     assert_eq!(pair.column(2).1, head + 2);
     look(&mut file);
     assert_eq!(file.engine.meta.head as u64, head + 2, "once");
-    assert_eq!(short(&file.capture("UPDATE note SET \"new \"\"title\" = 'r' WHERE id = 1")), ["update 1,NULL 10"]);
+    assert_eq!(
+        short(&file.capture("UPDATE note SET \"new \"\"title\" = 'r' WHERE id = 1")),
+        ["update 1,NULL 10"]
+    );
 }
 
 #[test]

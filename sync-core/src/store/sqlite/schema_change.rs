@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::OptionalExtension;
 
+use super::apply::Shown;
 use super::catalog_load::{self, table_number};
 use super::engine::Engine;
+use super::fold;
 use super::introspect;
+use super::park;
 use super::system::PREFIX;
 use super::tracking::{audit, install, new_columns, register, renamed_columns};
 use crate::store::{StoreError, StoreErrorKind};
@@ -43,8 +46,24 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         let table = engine.catalog.tables[&no].clone();
         renamed_columns::send_again(engine, &table, &columns)?;
     }
+    engine.meta.retry_due = 1;
     remember(engine)?;
     Ok(true)
+}
+
+/// Shows the rows and values that wait and that the schema has room for now. Once after each
+/// change of the schema; folds first.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
+    if engine.meta.retry_due == 0 {
+        return Ok(Shown::default());
+    }
+    fold::run(engine)?;
+    let shown = park::retry(engine)?;
+    engine.meta.retry_due = 0;
+    Ok(shown)
 }
 
 /// Reads the catalog anew.

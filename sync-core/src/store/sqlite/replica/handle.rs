@@ -17,6 +17,7 @@ use super::status::{self, ReplicaStatus};
 use crate::store::sqlite::connection;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::lease::{Lease, LeaseError};
+use crate::store::sqlite::schema_change;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -122,10 +123,15 @@ impl Replica {
             open.lease =
                 Some(lease.map_err(|error| StoreError::new(StoreErrorKind::Busy, error.to_string()))?);
         }
-        tracking::track(&mut open.engine, tables).map_err(|error| match error {
-            TrackError::Store(error) => TrackError::Store(self.explain(error)),
+        let explain = |error| TrackError::Store(self.explain(error));
+        let report = tracking::track(&mut open.engine, tables).map_err(|error| match error {
+            TrackError::Store(error) => explain(error),
             other => other,
-        })
+        })?;
+        let settled =
+            open.engine.write(|engine| Ok(schema_change::settle(engine)?.into_rows(&engine.catalog)));
+        self.shared.applied.publish(&settled.map_err(explain)?);
+        Ok(report)
     }
 
     /// Takes every trace of PocketSync out of the file; the user's tables keep their rows. What

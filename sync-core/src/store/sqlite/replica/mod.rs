@@ -5,7 +5,7 @@ mod error;
 mod file_identity;
 mod handle;
 mod options;
-// mod requests;
+mod requests;
 mod status;
 
 pub use applied::{Applied, AppliedStream};

@@ -6,19 +6,22 @@ use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
 use crate::store::sqlite::engine::Engine;
-use crate::store::sqlite::{apply, extract, identity};
+use crate::store::sqlite::{apply, extract, identity, schema_change};
 use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        let reply = self.with(|open| {
-            if open.engine.is_tracked() {
-                open.engine.write(|engine| answer(engine, request))
-            } else {
+        let (reply, shown) = self.with(|open| {
+            if !open.engine.is_tracked() {
                 let message = "no table of this file is tracked: call track first";
-                Err(StoreError::new(StoreErrorKind::Unsupported, message))
+                return Err(StoreError::new(StoreErrorKind::Unsupported, message));
             }
+            open.engine.write(|engine| {
+                let shown = schema_change::settle(engine)?.into_rows(&engine.catalog);
+                Ok((answer(engine, request)?, shown))
+            })
         })?;
+        self.readers().publish(&shown);
         if let StoreReply::Applied(outcomes) = &reply {
             for outcome in outcomes {
                 if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {

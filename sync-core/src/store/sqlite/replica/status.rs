@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::catalog::IdentityKind;
 use super::super::engine::Engine;
+use super::super::identity;
 use super::super::introspect;
 use super::super::row_clock::expand_id;
 use super::super::system::{FORMAT, clock_table, null_key_clock_table, quote};
@@ -14,6 +15,9 @@ use crate::store::StoreError;
 
 /// How many parked rows a status lists.
 const MAX_PARKED_LISTED: i64 = 1000;
+
+/// Up to how many rows it is looked into each whether it holds changes of our own.
+const MAX_COUNTED: u64 = 10_000;
 
 /// The state of a replica.
 #[derive(Clone, PartialEq, Debug)]
@@ -202,8 +206,11 @@ pub(super) fn summary(engine: &Engine) -> Result<Summary, StoreError> {
         .query_row((peer, acked), |row| row.get(0))?;
     let mut unacked = 0;
     if engine.meta.head - acked > of_peer {
-        // A row whose latest change came from the peer may hold an older one that did not.
-        unacked = unacked_rows(engine, peer, acked)?.max(1);
+        unacked = unacked_rows(engine, peer, acked)?;
+        if let Some(site) = engine.sites.site(peer as u64).filter(|_| unacked <= MAX_COUNTED) {
+            // A row whose latest change came from the peer may hold an older one that did not.
+            unacked = identity::pending(engine, site)?;
+        }
     }
     Ok(Summary {
         pending_changes: journal + unacked,

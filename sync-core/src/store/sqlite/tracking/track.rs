@@ -1,6 +1,7 @@
 //! Begin to track.
 
 use super::super::engine::Engine;
+use super::super::genesis;
 use super::super::schema_change;
 use super::super::system::{SYSTEM_TABLES, quote};
 use super::install::install;
@@ -48,6 +49,13 @@ fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<Tracked
     schema_change::reload(engine)?;
     install(&engine.conn, &engine.catalog)?;
     schema_change::remember(engine)?;
+    if engine.meta.head > 0 {
+        // Rows of others may have waited for these tables.
+        engine.meta.retry_due = 1;
+    }
+    for no in new {
+        genesis::adopt(engine, no)?;
+    }
     let tracked: Vec<String> = engine.catalog.tables.values().map(|table| table.name.clone()).collect();
     let mut report = Vec::with_capacity(planned.len());
     for Planned { raw, identity } in planned {
