@@ -49,13 +49,18 @@ impl World {
             *groups.entry(group.clone()).or_default().entry(tx.clone()).or_default() += 1;
         }
         for (group, transactions) in groups {
-            assert_eq!(transactions.len(), 1, "device {n} shows half a transaction of {group}: {transactions:?}");
+            assert_eq!(
+                transactions.len(),
+                1,
+                "device {n} shows half a transaction of {group}: {transactions:?}"
+            );
         }
     }
 
     /// Everything that matters for finding out why a run does not end.
     pub fn describe(&self) -> String {
-        let mut text = format!("hub head {:?} ends {:?}; ", self.hub.store.head(&scope()), self.hub.ends.last());
+        let mut text =
+            format!("hub head {:?} ends {:?}; ", self.hub.store.head(&scope()), self.hub.ends.last());
         let truth = self.hub.store.states(&scope());
         for (n, device) in self.devices.iter().enumerate() {
             text += &format!(
