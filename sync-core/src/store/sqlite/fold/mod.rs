@@ -20,13 +20,14 @@ mod timeline;
 mod work;
 mod writes;
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
 use super::engine::Engine;
 use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
 use crate::store::StoreError;
+use crate::value::Value;
 use journal::{Entry, Form, Key, read_entries};
 use moves::Present;
 use settle::Settling;
@@ -39,6 +40,9 @@ const SLICE: i64 = 200_000;
 /// The rows that were written, by table; only of tables whose rows can be in each other's way.
 pub type Touched = BTreeMap<u32, Vec<RowId>>;
 
+/// Keys that rows had, and the rows, by table.
+pub type Left = BTreeMap<u32, Vec<(Box<[Value]>, RowId)>>;
+
 /// What a fold did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Folded {
@@ -46,6 +50,8 @@ pub struct Folded {
     pub seq: u64,
     /// The rows that may free or claim something, while rows wait for that.
     pub touched: Touched,
+    /// The rows of tables that others refer to which are no longer under the key they had.
+    pub left: Left,
 }
 
 /// Folds the journal in the transaction that is open, and shows what that made room for.
@@ -57,7 +63,7 @@ pub struct Folded {
 /// When the file cannot be read or written.
 pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
     let Some(folded) = fold(engine)? else { return Ok(None) };
-    super::park::after_fold(engine, &folded.touched)?;
+    super::park::after_fold(engine, &folded)?;
     Ok(Some(folded.seq))
 }
 
@@ -106,6 +112,9 @@ struct Folding<'e> {
     /// Whether rows wait for others.
     waiting: bool,
     touched: Touched,
+    /// The tables that others refer to.
+    parents: BTreeSet<u32>,
+    left: Left,
 }
 
 impl<'e> Folding<'e> {
@@ -118,7 +127,15 @@ impl<'e> Folding<'e> {
             )?
             .exists([])?;
         let (site, start) = (engine.site(), engine.meta.clock());
-        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched: Touched::new() })
+        let tables = engine.catalog.tables.values();
+        let parents = tables
+            .flat_map(|table| {
+                let direct = table.foreign_keys.iter().map(|key| key.parent);
+                direct.chain(table.columns.iter().filter_map(|column| Some(column.reference.as_ref()?.table)))
+            })
+            .collect();
+        let (touched, left) = (Touched::new(), Left::new());
+        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left })
     }
 
     /// The version of what was written at a time: above all that was known before this fold.
@@ -164,6 +181,13 @@ impl<'e> Folding<'e> {
     fn touch(&mut self, table: &Table, id: &RowId) {
         if self.watches(table) {
             self.touched.entry(table.no).or_default().push(id.clone());
+        }
+    }
+
+    /// A row is no longer under this key.
+    fn leave(&mut self, table: &Table, key: Box<[Value]>, id: &RowId) {
+        if self.parents.contains(&table.no) {
+            self.left.entry(table.no).or_default().push((key, id.clone()));
         }
     }
 
@@ -269,6 +293,6 @@ impl<'e> Folding<'e> {
                 "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
-        Ok(Some(Folded { seq, touched: self.touched }))
+        Ok(Some(Folded { seq, touched: self.touched, left: self.left }))
     }
 }

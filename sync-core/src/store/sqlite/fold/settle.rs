@@ -44,7 +44,7 @@ impl<'f, 'e> Settling<'f, 'e> {
                 .conn
                 .prepare_cached("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?
                 .exists([table.no])?;
-        let cells = Cells::of(table);
+        let cells = Cells::of(table, form);
         let writes = Writes::default();
         Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, plain: None })
     }
@@ -121,7 +121,9 @@ impl<'f, 'e> Settling<'f, 'e> {
         if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
             return Ok(Some(clock.life));
         }
-        self.writes.removed.push(work.stored_at.map_or_else(|| work.key.clone(), Key::Integer));
+        let key = work.stored_at.map_or_else(|| work.key.clone(), Key::Integer);
+        self.folding.leave(self.table, key.local(self.form), &id);
+        self.writes.removed.push(key);
         if !untold {
             let record = Record { life: clock.life, life_seq: seq, cells: BTreeMap::new() };
             refs::put_aside(self.folding.engine, self.table.no, &id, AsideReason::Deleted, None, &record)?;
@@ -258,6 +260,8 @@ impl<'f, 'e> Settling<'f, 'e> {
         let put = Put { id: known.id.clone(), clock: self.stored(&clock), key: work.key };
         match work.stored_at {
             Some(stored) => {
+                let id = expand_id(&put.id, &self.folding.engine.sites)?;
+                self.folding.leave(self.table, Key::Integer(stored).local(self.form), &id);
                 self.writes.removed.push(Key::Integer(stored));
                 self.writes.fresh.push(put);
             }
