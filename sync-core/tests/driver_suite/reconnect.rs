@@ -86,7 +86,8 @@ fn a_link_that_never_lives_long_gets_everything_across() {
             for row in 0..50 {
                 // Nothing that compresses: it is to take many frames.
                 let seed = batch * 50 + row + 1;
-                let noise = (1..200u64).map(|at| ((at * seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
+                let noise =
+                    (1..200u64).map(|at| ((at * seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
                 tx.insert("note", &[("text", Value::Blob(noise.collect()))]);
             }
         });

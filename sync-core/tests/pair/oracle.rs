@@ -76,9 +76,9 @@ impl World {
                 device.ends.last(),
             );
             let states = device.store.states(&scope());
-            for (table, id) in truth.iter().chain(&states).flat_map(|(table, rows)| {
-                rows.keys().map(move |id| (table, id))
-            }) {
+            for (table, id) in
+                truth.iter().chain(&states).flat_map(|(table, rows)| rows.keys().map(move |id| (table, id)))
+            {
                 let row = |states: &States| states.get(table).and_then(|rows| rows.get(id)).cloned();
                 let (ours, theirs) = (row(&states), row(&truth));
                 if ours != theirs {
