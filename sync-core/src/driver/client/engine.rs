@@ -319,17 +319,16 @@ impl<S: LocalStore> Engine<S> {
         // What the session wants and looks take turns: a long catch-up must not hide local
         // commits, and a busy writer must not hold up the session. Before all comes what makes
         // later stamps right.
-        if self.jump_untold || !self.looked || !self.phase.has_request() {
-            if let Some(summary) = self.schedule.take_due(now) {
-                self.looked = true;
-                let job = if self.jump_untold {
-                    Job::ClockJumped { scope: self.scope.clone() }
-                } else {
-                    Job::Look { noticed: std::mem::take(&mut self.noticed), summary }
-                };
-                self.lane.start(job);
-                return true;
-            }
+        let may_look = self.jump_untold || !self.looked || !self.phase.has_request();
+        if may_look && let Some(summary) = self.schedule.take_due(now) {
+            self.looked = true;
+            let job = if self.jump_untold {
+                Job::ClockJumped { scope: self.scope.clone() }
+            } else {
+                Job::Look { noticed: std::mem::take(&mut self.noticed), summary }
+            };
+            self.lane.start(job);
+            return true;
         }
         let Phase::Linked(link) = &mut self.phase else { return false };
         let Some((id, request)) = link.next_request() else { return false };

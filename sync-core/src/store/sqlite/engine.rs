@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::catalog::Catalog;
 use super::meta::Meta;
 use super::refs::StatementCache;
+use super::schema_change;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
 use crate::store::{Sites, StoreError, StoreErrorKind};
@@ -32,7 +33,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs `work` in one IMMEDIATE transaction: all of it, memory included, or nothing.
+    /// Runs `work` in one IMMEDIATE transaction: all of it, memory included, or nothing. The
+    /// catalog fits the schema when it begins.
     ///
     /// # Errors
     /// What `work` failed with, or why the transaction could not begin or commit.
@@ -43,7 +45,7 @@ impl Engine {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let memory = (self.sites.clone(), self.meta, self.lineage.clone(), self.catalog.clone());
         let head = self.meta.head;
-        let result = work(self).and_then(|value| {
+        let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {
             self.flush(head as u64)?;
             self.conn.execute_batch("COMMIT")?;
             Ok(value)

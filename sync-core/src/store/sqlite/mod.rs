@@ -26,6 +26,7 @@ pub mod fold;
 pub mod genesis;
 pub mod identity;
 pub mod introspect;
+mod lease;
 pub mod meta;
 pub mod park;
 pub mod reference_chain;

@@ -36,12 +36,15 @@ CREATE TABLE IF NOT EXISTS __pocketsync_peer(
 CREATE TABLE IF NOT EXISTS __pocketsync_staging(
   peer INTEGER NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(peer, n)) WITHOUT ROWID;
 -- Tables and columns by number. Numbers are never reused; those that the local schema does not
--- have are remembered too, since rows of theirs are kept for others.
+-- have are remembered too, since rows of theirs are kept for others. The fingerprint says what
+-- the primary key is; a suspect table was found without its triggers; a captured column is one
+-- that the triggers know.
 CREATE TABLE IF NOT EXISTS __pocketsync_table(
   no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tracked INTEGER NOT NULL, identity TEXT NOT NULL,
-  fingerprint TEXT NOT NULL);
+  fingerprint TEXT NOT NULL, suspect INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS __pocketsync_column(
-  tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
+  tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, captured INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
 -- Whole records of rows that no table shows.
 CREATE TABLE IF NOT EXISTS __pocketsync_aside(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT,
