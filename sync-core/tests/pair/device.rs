@@ -84,7 +84,7 @@ impl World {
     }
 
     pub(super) fn connect(&mut self, n: usize) {
-        if !self.devices[n].sessions.is_empty() {
+        if self.devices[n].sessions.keys().any(|link| self.links[link].conn.is_some()) {
             return;
         }
         let conn = self.hub_open();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pocketsync_core::store::States;
 use pocketsync_core::value::Value;
 
 use super::{World, scope};
@@ -74,6 +75,16 @@ impl World {
                 device.ends.len(),
                 device.ends.last(),
             );
+            let states = device.store.states(&scope());
+            for (table, id) in
+                truth.iter().chain(&states).flat_map(|(table, rows)| rows.keys().map(move |id| (table, id)))
+            {
+                let row = |states: &States| states.get(table).and_then(|rows| rows.get(id)).cloned();
+                let (ours, theirs) = (row(&states), row(&truth));
+                if ours != theirs {
+                    text += &format!("{table} {id} is {ours:?}, at the hub {theirs:?}; ");
+                }
+            }
         }
         text
     }
