@@ -6,6 +6,7 @@ mod pair;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pair::{Net, Node, World, scope};
+use pocketsync_core::hub::HubConfig;
 use pocketsync_core::id::RowId;
 use pocketsync_core::session::SessionEnd;
 use pocketsync_core::store::MemoryStore;
@@ -185,7 +186,9 @@ fn act(world: &mut World, ledger: &mut Ledger, step: Step) {
 
 /// Runs a history to its end, and checks that what devices wrote that were never restored is there.
 fn run(seed: u64, net: Net, steps: Vec<Step>) -> (World, Ledger) {
-    let mut world = World::new(3, seed, net);
+    let mut config = HubConfig::default();
+    config.session.window_bytes = if seed % 2 == 0 { 200 } else { 1 << 20 };
+    let mut world = World::with_hub(3, seed, net, config);
     let mut ledger = Ledger::default();
     for step in steps {
         act(&mut world, &mut ledger, step);
