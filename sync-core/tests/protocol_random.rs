@@ -55,13 +55,9 @@ fn hub_restores() -> impl Strategy<Value = Step> {
     prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => Just(Step::RestoreHub)]
 }
 
-/// Histories with devices that are put back to earlier copies, and only talk to the hub.
+/// Histories with devices that are put back to earlier copies.
 fn device_restores() -> impl Strategy<Value = Step> {
-    let step = step().prop_map(|step| match step {
-        Step::Peer(a, _) => Step::Cut(a),
-        other => other,
-    });
-    prop_oneof![12 => step, 1 => Just(Step::Backup), 1 => (0..3usize).prop_map(Step::RestoreDevice)]
+    prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => (0..3usize).prop_map(Step::RestoreDevice)]
 }
 
 fn net() -> impl Strategy<Value = Net> {
