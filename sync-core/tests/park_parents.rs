@@ -273,3 +273,38 @@ fn a_concurrent_child_of_a_parent_that_was_deleted_here_waits() {
     assert_eq!(rows(&device, "SELECT * FROM album"), [""; 0]);
     assert_eq!(parked(&device), ["album|missing parent"]);
 }
+
+#[test]
+fn a_reference_left_to_a_key_that_is_used_again_means_the_new_row() {
+    let mut device = Device::new(MUSIC);
+    device.sql("INSERT INTO artist VALUES(1, 'a'); INSERT INTO album VALUES(5, 1, 'x')");
+    device.fold();
+    let (old, _) = device.clock("artist", 1).unwrap();
+    device.sql("DELETE FROM artist WHERE id = 1; INSERT INTO artist VALUES(1, 'b')");
+    let seq = device.fold().unwrap();
+    let (new, _) = device.clock("artist", 1).unwrap();
+    assert_ne!(old, new);
+    let clock = device.clock("album", 5).unwrap().1;
+    assert_eq!(clock.column(device.column("album", "artist")).1, seq, "the album was given to another");
+    assert!(!clock.shadowed);
+}
+
+#[test]
+fn a_join_row_that_lost_what_it_joins_is_another_row() {
+    let schema = "CREATE TABLE post(id INTEGER PRIMARY KEY, t TEXT);
+        CREATE TABLE vote(post INT REFERENCES post, who TEXT NOT NULL, n INT, PRIMARY KEY(post, who)) WITHOUT ROWID";
+    let mut device = Device::new(schema);
+    device.sql("INSERT INTO post VALUES(3, 'p'); INSERT INTO vote VALUES(3, 'me', 1)");
+    device.fold();
+    let (post, _) = device.clock("post", 3).unwrap();
+    device.engine.meta.offered_seq = device.engine.meta.head;
+    device.sql("DELETE FROM post");
+    device.fold();
+    assert_eq!(rows(&device, "SELECT * FROM vote"), ["3|me|1"]);
+    let old = natural([to(&post), text("me")]);
+    let (reason, _) = device.aside("vote", &old).unwrap();
+    assert_eq!(reason, pocketsync_core::store::sqlite::system::AsideReason::Deleted);
+    let new = natural([Value::Dangling(Box::new(int(3))), text("me")]);
+    let found = device.clock("vote", &[int(3), text("me")][..]).unwrap().0;
+    assert_eq!(found, new);
+}

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pair::{Net, Node, World, scope};
 use pocketsync_core::id::RowId;
 use pocketsync_core::session::SessionEnd;
+use pocketsync_core::store::MemoryStore;
 use pocketsync_core::value::Value;
 use proptest::prelude::*;
 
@@ -25,6 +26,18 @@ enum Step {
     Online(usize),
     Peer(usize, usize),
     Run(u64),
+    Backup,
+    RestoreHub,
+    RestoreDevice(usize),
+}
+
+fn with_restores(device: bool) -> impl Strategy<Value = Step> {
+    let restore = if device {
+        (0..3usize).prop_map(Step::RestoreDevice).boxed()
+    } else {
+        Just(Step::RestoreHub).boxed()
+    };
+    prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => restore]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -68,6 +81,9 @@ struct Ledger {
     by_device: BTreeMap<usize, Vec<RowId>>,
     shared: BTreeMap<(RowId, String), BTreeSet<i64>>,
     written: i64,
+    hub_backup: Option<MemoryStore>,
+    device_backups: Vec<MemoryStore>,
+    restored: BTreeSet<usize>,
 }
 
 impl Ledger {
@@ -142,11 +158,64 @@ fn act(world: &mut World, ledger: &mut Ledger, step: Step) {
             world.link(a, b);
         }
         Step::Run(ms) => world.run_for(ms),
+        Step::Backup => {
+            ledger.hub_backup = Some(world.hub.store.clone());
+            ledger.device_backups = world.devices.iter().map(|device| device.store.clone()).collect();
+        }
+        Step::RestoreHub => {
+            if let Some(backup) = ledger.hub_backup.clone() {
+                world.hub.store = backup;
+                world.crash(Node::Hub);
+            }
+        }
+        Step::RestoreDevice(n) => {
+            if let Some(backup) = ledger.device_backups.get(n).cloned() {
+                world.devices[n].store = backup;
+                world.crash(Node::Device(n));
+                ledger.restored.insert(n);
+            }
+        }
+    }
+}
+
+/// Runs a history to its end, and checks that what devices wrote that were never restored is there.
+fn run(seed: u64, net: Net, steps: Vec<Step>) -> (World, Ledger) {
+    let mut world = World::new(3, seed, net);
+    let mut ledger = Ledger::default();
+    for step in steps {
+        act(&mut world, &mut ledger, step);
+    }
+    for n in 0..3 {
+        world.go_online(n);
+    }
+    world.settle();
+    let rows = world.hub.store.rows(&scope());
+    let notes = rows.get("note").cloned().unwrap_or_default();
+    let whole = ledger.by_device.iter().filter(|(n, _)| !ledger.restored.contains(n));
+    for id in whole.flat_map(|(_, ids)| ids) {
+        let shown = notes.get(id).map(|row| row["text"].clone());
+        assert_eq!(shown, ledger.own[id].map(Value::Integer), "{id}");
+    }
+    if ledger.restored.is_empty() {
+        for ((id, column), written) in &ledger.shared {
+            let Value::Integer(shown) = rows["setting"][id][column] else { panic!("a number was written") };
+            assert!(written.contains(&shown));
+        }
+    }
+    (world, ledger)
+}
+
+fn assert_no_fork(world: &World) {
+    for device in &world.devices {
+        let forked = device.ends.iter().any(|end| matches!(end, SessionEnd::Forked { .. }));
+        assert!(!forked, "no device was restored");
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200, max_shrink_iters: 300, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn everything_converges_and_nothing_is_lost(
@@ -154,28 +223,26 @@ proptest! {
         net in net(),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut world = World::new(3, seed, net);
-        let mut ledger = Ledger::default();
-        for step in steps {
-            act(&mut world, &mut ledger, step);
-        }
-        for n in 0..3 {
-            world.go_online(n);
-        }
-        world.settle();
-        let rows = world.hub.store.rows(&scope());
-        let notes = rows.get("note").cloned().unwrap_or_default();
-        for (id, last) in &ledger.own {
-            let shown = notes.get(id).map(|row| row["text"].clone());
-            prop_assert_eq!(shown, last.map(Value::Integer), "{}", id);
-        }
-        for ((id, column), written) in &ledger.shared {
-            let Value::Integer(shown) = rows["setting"][id][column] else { panic!("a number was written") };
-            prop_assert!(written.contains(&shown));
-        }
-        for device in &world.devices {
-            let forked = device.ends.iter().any(|end| matches!(end, SessionEnd::Forked { .. }));
-            prop_assert!(!forked, "nobody was restored");
-        }
+        let (world, _) = run(seed, net, steps);
+        assert_no_fork(&world);
+    }
+
+    #[test]
+    fn a_hub_that_is_restored_again_and_again_gets_everything_back(
+        seed in any::<u64>(),
+        net in net(),
+        steps in prop::collection::vec(with_restores(false), 1..60),
+    ) {
+        let (world, _) = run(seed, net, steps);
+        assert_no_fork(&world);
+    }
+
+    #[test]
+    fn devices_that_are_restored_again_and_again_cost_the_others_nothing(
+        seed in any::<u64>(),
+        net in net(),
+        steps in prop::collection::vec(with_restores(true), 1..60),
+    ) {
+        run(seed, net, steps);
     }
 }

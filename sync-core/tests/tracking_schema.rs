@@ -193,18 +193,18 @@ fn a_renamed_column_keeps_its_versions_and_is_sent_again() {
         .unwrap();
     look(&mut file);
     let note = file.engine.catalog.by_name("note").unwrap();
-    assert_eq!(note.columns[1].name, "new \"title");
-    assert_eq!(short(&file.journal()), ["update 2,NULL 110"]);
+    assert_eq!((note.columns[2].name.as_str(), note.columns[2].no), ("new \"title", 3));
+    assert_eq!(short(&file.journal()), ["update 2,NULL 1110"], "the bits of the old number stay");
     let after = clock(&file, "note", &one);
-    assert_eq!(after.column(1), (before.column(1).0, head + 1));
+    assert_eq!(after.column(3), (before.column(1).0, head + 1));
     assert_eq!(after.column(2), before.column(2));
     let pair = clock(&file, "p", &[Value::Integer(1), Value::Integer(2)]);
-    assert_eq!(pair.column(2).1, head + 2);
+    assert_eq!(pair.column(4).1, head + 2);
     look(&mut file);
     assert_eq!(file.engine.meta.head as u64, head + 2, "once");
     assert_eq!(
         short(&file.capture("UPDATE note SET \"new \"\"title\" = 'r' WHERE id = 1")),
-        ["update 1,NULL 10"]
+        ["update 1,NULL 1000"]
     );
 }
 

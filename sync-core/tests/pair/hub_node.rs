@@ -142,6 +142,8 @@ impl World {
 
     fn link_of(&self, conn: ConnId) -> Option<LinkId> {
         let mut links = self.links.iter().rev();
-        links.find(|(_, link)| link.up && link.conn == Some(conn) && link.hub_run == self.hub.run).map(|(id, _)| *id)
+        links
+            .find(|(_, link)| link.up && link.conn == Some(conn) && link.hub_run == self.hub.run)
+            .map(|(id, _)| *id)
     }
 }

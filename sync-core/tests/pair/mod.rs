@@ -85,9 +85,22 @@ pub struct Link {
 /// What is to happen.
 #[derive(Debug)]
 enum Happening {
-    Frame { link: LinkId, to: Node, frame: Bytes },
-    Lost { link: LinkId, at: Node },
-    StoreRuns { node: Node, run: u64, link: Option<LinkId>, id: RequestId, request: StoreRequest },
+    Frame {
+        link: LinkId,
+        to: Node,
+        frame: Bytes,
+    },
+    Lost {
+        link: LinkId,
+        at: Node,
+    },
+    StoreRuns {
+        node: Node,
+        run: u64,
+        link: Option<LinkId>,
+        id: RequestId,
+        request: StoreRequest,
+    },
     StoreReplies {
         node: Node,
         run: u64,
@@ -95,8 +108,14 @@ enum Happening {
         id: RequestId,
         reply: Box<Result<StoreReply, StoreError>>,
     },
-    Connect { device: usize, run: u64 },
-    Timer { node: Node, run: u64 },
+    Connect {
+        device: usize,
+        run: u64,
+    },
+    Timer {
+        node: Node,
+        run: u64,
+    },
 }
 
 /// Everything there is.

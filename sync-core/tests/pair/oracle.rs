@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pocketsync_core::store::States;
 use pocketsync_core::value::Value;
 
 use super::{World, scope};
@@ -49,13 +50,18 @@ impl World {
             *groups.entry(group.clone()).or_default().entry(tx.clone()).or_default() += 1;
         }
         for (group, transactions) in groups {
-            assert_eq!(transactions.len(), 1, "device {n} shows half a transaction of {group}: {transactions:?}");
+            assert_eq!(
+                transactions.len(),
+                1,
+                "device {n} shows half a transaction of {group}: {transactions:?}"
+            );
         }
     }
 
     /// Everything that matters for finding out why a run does not end.
     pub fn describe(&self) -> String {
-        let mut text = format!("hub head {:?} ends {:?}; ", self.hub.store.head(&scope()), self.hub.ends.last());
+        let mut text =
+            format!("hub head {:?} ends {:?}; ", self.hub.store.head(&scope()), self.hub.ends.last());
         let truth = self.hub.store.states(&scope());
         for (n, device) in self.devices.iter().enumerate() {
             text += &format!(
@@ -69,6 +75,16 @@ impl World {
                 device.ends.len(),
                 device.ends.last(),
             );
+            let states = device.store.states(&scope());
+            for (table, id) in
+                truth.iter().chain(&states).flat_map(|(table, rows)| rows.keys().map(move |id| (table, id)))
+            {
+                let row = |states: &States| states.get(table).and_then(|rows| rows.get(id)).cloned();
+                let (ours, theirs) = (row(&states), row(&truth));
+                if ours != theirs {
+                    text += &format!("{table} {id} is {ours:?}, at the hub {theirs:?}; ");
+                }
+            }
         }
         text
     }

@@ -36,7 +36,7 @@ const TABLES: &str = "
         seq INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (scope, tbl, row)) WITHOUT ROWID;
     CREATE INDEX records_by_seq ON records (scope, seq, tbl, row);
     CREATE TABLE origins (scope INTEGER NOT NULL, seq INTEGER NOT NULL, peer INTEGER NOT NULL,
-        peer_seq INTEGER NOT NULL, PRIMARY KEY (scope, seq)) WITHOUT ROWID;
+        PRIMARY KEY (scope, seq)) WITHOUT ROWID;
     CREATE INDEX origins_by_peer ON origins (scope, peer, seq);
     CREATE TABLE peers (scope INTEGER NOT NULL, site BLOB NOT NULL, tick INTEGER NOT NULL,
         state BLOB NOT NULL, PRIMARY KEY (scope, site)) WITHOUT ROWID;

@@ -190,22 +190,10 @@ impl Records for HubScope<'_> {
         Ok(ordinal.and_then(|ordinal| self.loaded.state.sites.site(ordinal as u64)))
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError> {
+    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
         let id = self.create()?;
         let ordinal = self.loaded.state.sites.ordinal(peer);
-        self.execute(
-            "INSERT INTO origins VALUES (?1, ?2, ?3, ?4)",
-            params![id, seq as i64, ordinal as i64, peer_seq as i64],
-        )
-    }
-
-    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError> {
-        let Some(ordinal) = self.loaded.state.sites.existing(peer) else { return Ok(None) };
-        let sql = "SELECT seq FROM origins WHERE scope = ?1 AND peer = ?2 AND peer_seq > ?3
-                   ORDER BY seq LIMIT 1";
-        let peer_seq = i64::try_from(peer_seq).unwrap_or(i64::MAX);
-        let first: Option<i64> = self.value(sql, params![self.id(), ordinal as i64, peer_seq])?;
-        Ok(first.map(|seq| seq as u64))
+        self.execute("INSERT INTO origins VALUES (?1, ?2, ?3)", params![id, seq as i64, ordinal as i64])
     }
 
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {

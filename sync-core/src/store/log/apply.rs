@@ -47,7 +47,7 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
             group.push(changeset);
             peer.staged_bytes = 0;
             peer.streaming = streaming;
-            let committed = merge(records, site, peer.held.seq, group)?;
+            let committed = merge(records, site, group)?;
             ChunkOutcome::Applied { held: peer.held.clone(), committed }
         }
     };
@@ -69,7 +69,6 @@ fn begins_again(peer: &PeerState, lineage: &crate::lineage::Lineage, from: &Curs
 fn merge(
     records: &mut impl Records,
     peer: SiteId,
-    peer_seq: u64,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
     let seq = records.state().head + 1;
@@ -115,7 +114,7 @@ fn merge(
     if !changed {
         return Ok(None);
     }
-    records.put_origin(seq, peer, peer_seq)?;
+    records.put_origin(seq, peer)?;
     let from = records.state().head_cursor();
     let state = records.state_mut();
     state.head = if derived { seq + 1 } else { seq };

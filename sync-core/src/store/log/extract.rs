@@ -31,7 +31,7 @@ pub(crate) fn extract(
         return Ok(Extracted { to: head, last: true, changeset: Default::default() });
     }
     let start = Mark::of(after);
-    let resend_until = records.peer(peer)?.and_then(|peer| peer.resend).map_or(0, |resend| resend.until);
+    let resend_until = records.peer(peer)?.map_or(0, |peer| peer.resend_until);
     let mut echoes = Echoes { peer, base: start.base, resend_until, known: BTreeMap::new() };
     let mut piece = Piece { position: start.clone(), ..Piece::default() };
     let complete = records.scan(&start, &mut |seq, table, row, record| {

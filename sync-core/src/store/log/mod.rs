@@ -17,7 +17,7 @@ pub(crate) use meet::{acked, identify, meet};
 #[cfg(feature = "sqlite")]
 pub(crate) use names::Name;
 pub(crate) use names::Names;
-pub(crate) use state::{LogState, PeerState, Resend, Role};
+pub(crate) use state::{LogState, PeerState, Role};
 
 use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
@@ -50,11 +50,8 @@ pub(crate) trait Records {
 
     /// Which peer a log number came from; `None` for our own.
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError>;
-    /// Notes that `seq` came from `peer`, in a piece of its log that ended at `peer_seq`.
-    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError>;
-    /// The first of our log numbers that came from a piece of `peer`'s log that ended after
-    /// `peer_seq`.
-    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError>;
+    /// Notes that `seq` came from `peer`.
+    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError>;
     /// Forgets which numbers up to `through` came from `peer`, where that is needed no more.
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError>;
 

@@ -10,13 +10,6 @@ use crate::lineage::Stamp;
 use crate::store::log::{LogState, PeerState, Records, Role, Visit};
 use crate::store::{ClockReading, Mark, Record, StoreError};
 
-/// Which peer a log number came from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    peer: SiteId,
-    peer_seq: u64,
-}
-
 /// One scope.
 #[derive(Clone, Debug)]
 pub(super) struct MemoryScope {
@@ -24,7 +17,7 @@ pub(super) struct MemoryScope {
     pub(super) stamp: Stamp,
     pub(super) records: BTreeMap<(u32, Vec<u8>), Record>,
     by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
-    origins: BTreeMap<u64, Origin>,
+    origins: BTreeMap<u64, SiteId>,
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
@@ -119,22 +112,17 @@ impl Records for MemoryScope {
     }
 
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError> {
-        Ok(self.origins.get(&seq).map(|origin| origin.peer))
+        Ok(self.origins.get(&seq).copied())
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError> {
-        self.origins.insert(seq, Origin { peer, peer_seq });
+    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+        self.origins.insert(seq, peer);
         Ok(())
-    }
-
-    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError> {
-        let found = self.origins.iter().find(|(_, from)| from.peer == peer && from.peer_seq > peer_seq);
-        Ok(found.map(|(seq, _)| *seq))
     }
 
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {
         if self.state.role == Role::Hub {
-            self.origins.retain(|seq, origin| origin.peer != peer || *seq > through);
+            self.origins.retain(|seq, origin| *origin != peer || *seq > through);
         }
         Ok(())
     }

@@ -170,24 +170,24 @@ impl Adoption {
     fn hashed(&mut self, engine: &mut Engine, key: &str, clock: &str, only: &str) -> Result<(), StoreError> {
         let values: String = self.columns.iter().map(|(_, value)| format!(", {value}")).collect();
         let query = format!(
-            "SELECT t.{key}{values} FROM {} t WHERE t.{key} > ?1 AND ({only})
+            "SELECT t.{key}{values} FROM {} t WHERE t.{key} >= ?1 AND ({only})
              AND NOT EXISTS(SELECT 1 FROM {clock} c WHERE c.k = t.{key}) ORDER BY t.{key} LIMIT ?2",
             quote(&self.table.name)
         );
         let insert = format!("INSERT INTO {clock}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)");
-        let mut after = None;
-        loop {
+        let mut from = Some(i64::MIN);
+        while let Some(first) = from {
             let mut batch = Vec::new();
             let mut statement = engine.conn.prepare_cached(&query)?;
-            let mut rows = statement.query((after.unwrap_or(i64::MIN), BATCH))?;
+            let mut rows = statement.query((first, BATCH))?;
             while let Some(row) = rows.next()? {
                 let key: i64 = row.get(0)?;
                 batch.push((key, self.identity(key, row)?));
             }
             drop(rows);
             drop(statement);
-            let Some((last, _)) = batch.last() else { return Ok(()) };
-            after = Some(*last);
+            let Some((last, _)) = batch.last() else { break };
+            from = last.checked_add(1);
             let seq = self.seq(engine);
             let bytes = RowClock::inserted(Version::GENESIS, seq, self.table.column_count())
                 .encode(&mut engine.sites);
@@ -197,6 +197,7 @@ impl Adoption {
                 engine.conn.prepare_cached(&insert)?.execute((key, id, seq as i64, &bytes))?;
             }
         }
+        Ok(())
     }
 
     /// The first half of a hash over the table's name, the integer, and the values that count.

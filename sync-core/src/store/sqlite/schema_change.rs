@@ -31,7 +31,8 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     let renamed = register_columns(engine)?;
     reload(engine)?;
     for table in engine.catalog.tables.values() {
-        let new = register::not_captured(&engine.conn, table)?;
+        let mut new = register::not_captured(&engine.conn, table)?;
+        new.retain(|column| !renamed.get(&table.no).is_some_and(|names| names.contains_key(&column.name)));
         new_columns::mark(&engine.conn, table, &new)?;
     }
     for laid in install(&engine.conn, &engine.catalog)? {
@@ -43,8 +44,13 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         }
     }
     for (no, columns) in renamed {
-        let table = engine.catalog.tables[&no].clone();
-        renamed_columns::send_again(engine, &table, &columns)?;
+        let Some(table) = engine.catalog.tables.get(&no).cloned() else { continue };
+        for (name, old) in columns {
+            let new = table.columns.iter().find(|column| column.name == name).map(|column| column.no);
+            if let Some(new) = new {
+                renamed_columns::carry_over(engine, &table, (old, new))?;
+            }
+        }
     }
     engine.meta.retry_due = 1;
     remember(engine)?;
@@ -110,8 +116,11 @@ fn follow_renames(engine: &Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// By table the renamed columns: new name, old number.
+type Renamed = BTreeMap<u32, BTreeMap<String, u32>>;
+
 /// Gives new columns their numbers. Answers with the renamed ones, by table.
-fn register_columns(engine: &Engine) -> Result<BTreeMap<u32, Vec<u32>>, StoreError> {
+fn register_columns(engine: &Engine) -> Result<Renamed, StoreError> {
     let mut renamed = BTreeMap::new();
     let present: BTreeSet<String> = introspect::table_names(&engine.conn)?.into_iter().collect();
     let tracked: Vec<(u32, String, String)> = engine
@@ -122,20 +131,27 @@ fn register_columns(engine: &Engine) -> Result<BTreeMap<u32, Vec<u32>>, StoreErr
     for (no, name, fingerprint) in tracked {
         let Some(here) = present.iter().find(|here| here.eq_ignore_ascii_case(&name)) else { continue };
         let raw = introspect::read_table(&engine.conn, here)?;
-        if register::key_shape(&raw) != fingerprint {
+        let found = renamed_columns::find(&engine.conn, no, &raw)?;
+        let names = catalog_load::column_numbers(&engine.conn, no)?;
+        let old_name = |name: &str| {
+            let old = found.get(name)?;
+            names.iter().find(|(_, no)| *no == old).map(|(name, _)| name.clone())
+        };
+        let shape = register::key_shape(&raw, old_name);
+        if shape != fingerprint {
             return Err(StoreError::new(
                 StoreErrorKind::Unsupported,
                 format!(
-                    "table {name} was rebuilt with another primary key ({now}; it was {fingerprint}), and its rows \
-                     cannot be told apart any more: undo that, or untrack the file and track it again",
-                    now = register::key_shape(&raw)
+                    "table {name} was rebuilt with another primary key ({shape}; it was {fingerprint}), and its \
+                     rows cannot be told apart any more: undo that, or untrack the file and track it again"
                 ),
             ));
         }
-        let columns = renamed_columns::follow(&engine.conn, no, &raw)?;
-        if !columns.is_empty() {
-            renamed.insert(no, columns);
+        if !found.is_empty() {
+            let now = register::key_shape(&raw, |_| None);
+            engine.conn.execute("UPDATE __pocketsync_table SET fingerprint = ?2 WHERE no = ?1", (no, now))?;
         }
+        renamed.insert(no, found);
         register::columns(&engine.conn, no, &raw)?;
     }
     Ok(renamed)

@@ -13,7 +13,7 @@ use super::super::park::work::Work;
 use super::super::refs;
 use super::super::system::AsideReason;
 use super::write::write;
-use crate::store::{ShownRows, StoreError};
+use crate::store::{Record, ShownRows, StoreError};
 use crate::value::Value;
 use std::collections::BTreeSet;
 
@@ -118,6 +118,7 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
             }
         } else if let Some((reason, detail)) = &row.fate
             && (row.dirty || row.aside != Some(*reason))
+            && row.record != Record::default()
         {
             let detail = Some(detail.as_str()).filter(|detail| !detail.is_empty());
             refs::put_aside(engine, key.0, &key.1, *reason, detail, &row.record)?;

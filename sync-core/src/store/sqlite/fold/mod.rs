@@ -4,6 +4,7 @@
 //! timeline   the times of the journal          mask     which columns an entry speaks of
 //! journal    entries, and what is there now    work     the entries of one row put together
 //! moves      integer keys that changed         settle   deaths, births, changed columns
+//! displaced  rows whose key means another row
 //! columns    versions of one row's columns     writes   clocks on their way to the file
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! what it sees are whole committed transactions.
 
 mod columns;
+mod displaced;
 mod journal;
 mod mask;
 mod moves;
@@ -20,13 +22,14 @@ mod timeline;
 mod work;
 mod writes;
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
 use super::engine::Engine;
 use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
 use crate::store::StoreError;
+use crate::value::Value;
 use journal::{Entry, Form, Key, read_entries};
 use moves::Present;
 use settle::Settling;
@@ -39,6 +42,9 @@ const SLICE: i64 = 200_000;
 /// The rows that were written, by table; only of tables whose rows can be in each other's way.
 pub type Touched = BTreeMap<u32, Vec<RowId>>;
 
+/// Keys that rows had, and the rows, by table.
+pub type Left = BTreeMap<u32, Vec<(Box<[Value]>, RowId)>>;
+
 /// What a fold did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Folded {
@@ -46,6 +52,8 @@ pub struct Folded {
     pub seq: u64,
     /// The rows that may free or claim something, while rows wait for that.
     pub touched: Touched,
+    /// The rows of tables that others refer to which are no longer under the key they had.
+    pub left: Left,
 }
 
 /// Folds the journal in the transaction that is open, and shows what that made room for.
@@ -57,7 +65,7 @@ pub struct Folded {
 /// When the file cannot be read or written.
 pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
     let Some(folded) = fold(engine)? else { return Ok(None) };
-    super::park::after_fold(engine, &folded.touched)?;
+    super::park::after_fold(engine, &folded)?;
     Ok(Some(folded.seq))
 }
 
@@ -81,9 +89,10 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     for table in tables.iter().filter(|table| table.is_surrogate()) {
         folding.surrogate(table, &timeline)?;
     }
-    let none = BTreeMap::new();
-    for table in tables.iter().filter(|table| !table.is_surrogate()) {
-        folding.natural(table, &timeline, old_ids.get(&table.no).unwrap_or(&none))?;
+    let naturals: Vec<Table> =
+        folding.engine.catalog.tables.values().filter(|table| !table.is_surrogate()).cloned().collect();
+    for table in naturals {
+        folding.natural(&table, &timeline, old_ids.remove(&table.no).unwrap_or_default())?;
     }
     let folded = folding.finish()?;
     engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
@@ -106,6 +115,9 @@ struct Folding<'e> {
     /// Whether rows wait for others.
     waiting: bool,
     touched: Touched,
+    /// The tables that others refer to.
+    parents: BTreeSet<u32>,
+    left: Left,
 }
 
 impl<'e> Folding<'e> {
@@ -118,7 +130,15 @@ impl<'e> Folding<'e> {
             )?
             .exists([])?;
         let (site, start) = (engine.site(), engine.meta.clock());
-        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched: Touched::new() })
+        let tables = engine.catalog.tables.values();
+        let parents = tables
+            .flat_map(|table| {
+                let direct = table.foreign_keys.iter().map(|key| key.parent);
+                direct.chain(table.columns.iter().filter_map(|column| Some(column.reference.as_ref()?.table)))
+            })
+            .collect();
+        let (touched, left) = (Touched::new(), Left::new());
+        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left })
     }
 
     /// The version of what was written at a time: above all that was known before this fold.
@@ -167,6 +187,13 @@ impl<'e> Folding<'e> {
         }
     }
 
+    /// A row is no longer under this key.
+    fn leave(&mut self, table: &Table, key: Box<[Value]>, id: &RowId) {
+        if self.parents.contains(&table.no) {
+            self.left.entry(table.no).or_default().push((key, id.clone()));
+        }
+    }
+
     /// The ids of the rows that entries speak of, as they were before this fold.
     fn known_ids(&self, table: &Table, timeline: &Timeline) -> Result<BTreeMap<Key, RowId>, StoreError> {
         let mut ids = BTreeMap::new();
@@ -205,13 +232,20 @@ impl<'e> Folding<'e> {
         &mut self,
         table: &Table,
         timeline: &Timeline,
-        old_ids: &BTreeMap<Key, RowId>,
+        mut old_ids: BTreeMap<Key, RowId>,
     ) -> Result<(), StoreError> {
         if has_reference_key(table) {
             // One id may leave a key and come under another: all at once.
-            let whole = timeline.tables[&table.no];
-            let entries = read_entries(self.engine, table, Form::Natural, whole, timeline)?;
-            self.settle(table, Form::Natural, old_ids, work::by_key(entries))?;
+            let mut works = match timeline.tables.get(&table.no) {
+                Some(&whole) => {
+                    work::by_key(read_entries(self.engine, table, Form::Natural, whole, timeline)?)
+                }
+                None => Vec::new(),
+            };
+            let displaced = displaced::find(self.engine, table, &self.left)?;
+            let ms = timeline.last_ms();
+            displaced::add(self.engine, table, displaced, ms, &mut works, &mut old_ids)?;
+            self.settle(table, Form::Natural, &old_ids, works)?;
         } else {
             self.in_slices(table, Form::Natural, timeline)?;
         }
@@ -222,7 +256,7 @@ impl<'e> Folding<'e> {
     }
 
     fn in_slices(&mut self, table: &Table, form: Form, timeline: &Timeline) -> Result<(), StoreError> {
-        let (mut first, last) = timeline.tables[&table.no];
+        let Some(&(mut first, last)) = timeline.tables.get(&table.no) else { return Ok(()) };
         while first <= last {
             let end = last.min(first.saturating_add(SLICE - 1));
             let entries = read_entries(self.engine, table, form, (first, end), timeline)?;
@@ -269,6 +303,6 @@ impl<'e> Folding<'e> {
                 "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
             )?
             .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
-        Ok(Some(Folded { seq, touched: self.touched }))
+        Ok(Some(Folded { seq, touched: self.touched, left: self.left }))
     }
 }

@@ -42,35 +42,37 @@ pub(super) mod table_sql;
 pub(super) mod visible;
 pub(super) mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::apply::Shown;
 use super::apply::store::settle;
 use super::engine::Engine;
+use super::fold::Folded;
 use super::row_clock::expand_id;
 use super::system::AsideReason;
-use crate::id::RowId;
 use crate::store::StoreError;
 use work::Work;
 
 /// How many rows are under work at a time.
 const BATCH: usize = 4096;
 
-/// Brings what the tables show in line with what was just folded under the log number that is now
-/// the head: local writes may take or free unique keys that hidden rows claim, and bring or remove
-/// rows that others refer to. `touched` are the rows that were written, by table; tables that no
-/// hidden row has to do with may be left out.
+/// Brings what the tables show in line with what was just folded: local writes may take or free
+/// unique keys that hidden rows claim, and bring or remove rows that others refer to.
 ///
 /// A local reference to nothing is remembered as dangling, so that it never comes to mean a row
 /// that arrives later under the same key.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn after_fold(engine: &mut Engine, touched: &BTreeMap<u32, Vec<RowId>>) -> Result<Shown, StoreError> {
+pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
-    orphans::mark(engine)?;
+    let bare = orphans::mark(engine, folded)?;
     let mut work = Work::new(engine)?;
-    for (&table_no, ids) in touched {
+    for key in &bare {
+        work.load(engine, key)?;
+    }
+    settle(engine, &mut work, BTreeSet::new(), &[], &mut shown)?;
+    for (&table_no, ids) in &folded.touched {
         if !index::has_claims(engine, table_no)? && !index::has_waiting(engine, table_no)? {
             continue;
         }

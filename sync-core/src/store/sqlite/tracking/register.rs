@@ -22,7 +22,7 @@ pub(in super::super) fn table(
         "INSERT INTO __pocketsync_table(no, name, tracked, identity, fingerprint) VALUES(?1, ?2, 1, ?3, ?4)
          ON CONFLICT(no) DO UPDATE SET name = excluded.name, tracked = 1, identity = excluded.identity,
            fingerprint = excluded.fingerprint",
-        (no, &raw.name, identity.as_str(), key_shape(raw)),
+        (no, &raw.name, identity.as_str(), key_shape(raw, |_| None)),
     )?;
     columns(conn, no, raw)?;
     Ok(no)
@@ -64,13 +64,16 @@ pub(in super::super) fn captured(conn: &Connection, table: &Table) -> rusqlite::
     Ok(())
 }
 
-/// What must not change in a table that is tracked: what identifies its rows.
-pub(in super::super) fn key_shape(raw: &RawTable) -> String {
-    let kind = match raw.key {
-        RawKey::None => "none",
-        RawKey::Rowid(_) => "rowid",
-        RawKey::Declared(_) => "declared",
-    };
-    let names: Vec<_> = raw.key.names().iter().map(|name| name.to_ascii_lowercase()).collect();
-    format!("{kind} {}", names.join(","))
+/// What must not change in a table that is tracked: what identifies its rows. An integer key may
+/// have any name; `old_name` gives the former names of renamed columns.
+pub(in super::super) fn key_shape(raw: &RawTable, old_name: impl Fn(&str) -> Option<String>) -> String {
+    match &raw.key {
+        RawKey::None => "none".to_owned(),
+        RawKey::Rowid(_) => "integer".to_owned(),
+        RawKey::Declared(parts) => {
+            let name = |(name, _): &(String, String)| old_name(name).unwrap_or_else(|| name.clone());
+            let names: Vec<_> = parts.iter().map(|part| name(part).to_ascii_lowercase()).collect();
+            format!("columns {}", names.join(", "))
+        }
+    }
 }
