@@ -225,3 +225,13 @@ fn a_file_that_is_not_tracked_answers_nothing() {
     assert_eq!(error.kind, StoreErrorKind::Unsupported);
     assert!(error.message.contains("track"), "{error}");
 }
+
+#[test]
+fn references_to_nothing_travel_as_they_are() {
+    let schema = "CREATE TABLE item(id INTEGER PRIMARY KEY); CREATE TABLE tag(name TEXT PRIMARY KEY);
+        CREATE TABLE mark(id INTEGER PRIMARY KEY, item INT REFERENCES item(id), tag TEXT REFERENCES tag(name))";
+    let (a, b) = (Device::new(schema), Device::new(schema));
+    a.app.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO mark VALUES(1, 7, 'none')").unwrap();
+    b.pull(&a);
+    assert_eq!(b.rows("SELECT item || tag FROM mark"), ["7none"]);
+}

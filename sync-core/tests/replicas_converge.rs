@@ -303,6 +303,8 @@ impl World {
 }
 
 fn config(cases: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = wanted.unwrap_or(cases);
     ProptestConfig {
         cases,
         max_shrink_iters: 2000,

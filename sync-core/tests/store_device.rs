@@ -99,6 +99,22 @@ fn restored_device_that_first_meets_a_peer_finds_out_too() {
 }
 
 #[test]
+fn a_device_opened_a_hundred_times_offline_is_no_clone() {
+    let mut hub = MemoryStore::hub(site(9), Stamp(90));
+    let mut a = device(1);
+    a.write(&scope(), NOW, |tx| tx.insert("t", &[]));
+    sync(&mut a, &mut hub);
+    for n in 0..100 {
+        a.reopen(Stamp(1000 + n));
+        a.write(&scope(), NOW + n, |tx| tx.insert("t", &[]));
+    }
+    assert!(matches!(meet(&mut a, &mut hub), Met::Resume(_)));
+    sync(&mut a, &mut hub);
+    assert_eq!(hub.rows(&scope())["t"].len(), 101);
+    assert_eq!(a.site(&scope()), site(1));
+}
+
+#[test]
 fn restored_hub_gets_back_what_it_lost_from_every_device_that_has_it() {
     let mut hub = MemoryStore::hub(site(9), Stamp(90));
     let (mut a, mut b) = (device(1), device(2));

@@ -18,6 +18,7 @@ use pocketsync_core::store::{Extracted, Record};
 use pocketsync_core::value::Value;
 use tempfile::TempDir;
 
+#[allow(unused_imports)] // As above.
 pub(crate) use mirror::Mirror;
 
 /// Whoever asks, where it does not matter who.

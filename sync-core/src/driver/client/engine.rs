@@ -44,6 +44,8 @@ pub(super) struct Engine<S> {
     pub(super) jump_untold: bool,
     /// The application said that it committed, and nobody has looked since.
     pub(super) noticed: bool,
+    /// The lane's last job was a look.
+    pub(super) looked: bool,
     pub(super) phase: Phase,
     /// Counts the links, so that what the store answers finds the right one.
     pub(super) links: u64,
@@ -76,6 +78,7 @@ impl<S: LocalStore> Engine<S> {
             clock: JumpDetector::new(now),
             jump_untold: false,
             noticed: false,
+            looked: false,
             phase: Phase::Waiting { until: now.mono },
             links: 0,
             retry: Retry::new(options.backoff_min, options.backoff_max),
@@ -270,7 +273,12 @@ impl<S: LocalStore> Engine<S> {
         if let Ok(StoreReply::Extracted(extracted)) = &reply {
             self.waiters.extract_ended(&extracted.to, extracted.last);
         }
+        // Among others, that the store has taken note of an acknowledgement.
+        let noted = matches!(reply, Ok(StoreReply::Done));
         open.handle_store(now, id, reply);
+        if noted {
+            self.schedule.want_summary(now, open.up_to_date);
+        }
         // Pieces that were under way when somebody asked do not cover what came before the
         // question; ask for more when they are through.
         if self.waiters.need_another_extract() {
@@ -308,19 +316,24 @@ impl<S: LocalStore> Engine<S> {
         if !self.lane.is_free() || matches!(self.phase, Phase::Asleep | Phase::Ended) {
             return false;
         }
-        // A look comes before what the session wants: it is rare and cheap, and a long catch-up
-        // must not hide local commits. Before all comes what makes later stamps right.
-        if let Some(summary) = self.schedule.take_due(now) {
-            let job = if self.jump_untold {
-                Job::ClockJumped { scope: self.scope.clone() }
-            } else {
-                Job::Look { noticed: std::mem::take(&mut self.noticed), summary }
-            };
-            self.lane.start(job);
-            return true;
+        // What the session wants and looks take turns: a long catch-up must not hide local
+        // commits, and a busy writer must not hold up the session. Before all comes what makes
+        // later stamps right.
+        if self.jump_untold || !self.looked || !self.phase.has_request() {
+            if let Some(summary) = self.schedule.take_due(now) {
+                self.looked = true;
+                let job = if self.jump_untold {
+                    Job::ClockJumped { scope: self.scope.clone() }
+                } else {
+                    Job::Look { noticed: std::mem::take(&mut self.noticed), summary }
+                };
+                self.lane.start(job);
+                return true;
+            }
         }
         let Phase::Linked(link) = &mut self.phase else { return false };
         let Some((id, request)) = link.next_request() else { return false };
+        self.looked = false;
         if matches!(request, StoreRequest::Extract { .. }) {
             self.waiters.extract_began();
         }

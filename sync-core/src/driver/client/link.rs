@@ -94,6 +94,10 @@ impl Link {
         self.requests.pop_front()
     }
 
+    pub(super) fn has_request(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     /// The next thing that happened.
     pub(super) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()

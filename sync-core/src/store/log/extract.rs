@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChangesetBuilder, LogState, Records, Role};
+use super::{ChangesetBuilder, LogState, Records, Role, row_of};
 use crate::change::RowChange;
 use crate::id::{RowId, SiteId};
 use crate::lineage::Cursor;
@@ -40,7 +40,7 @@ pub(crate) fn extract(
             return Ok(false);
         }
         echoes.look(records, &record)?;
-        let id = decode_id(row)?;
+        let id = row_of(row)?;
         if let Some(change) = record.changes(&id, |seq| echoes.wanted(seq)) {
             let weight = change.weight();
             if piece.bytes > 0 && piece.bytes + weight > max_bytes {
@@ -130,14 +130,4 @@ impl Echoes {
     fn wanted(&self, seq: u64) -> bool {
         seq > self.base && self.known.get(&seq) != Some(&true)
     }
-}
-
-/// A stored row id.
-pub(crate) fn decode_id(row: &[u8]) -> Result<RowId, StoreError> {
-    RowId::from_bytes(row).map_err(|error| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("a stored row id is damaged ({error}); restore the store from a backup"),
-        )
-    })
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod changeset;
 mod extract;
+mod key;
 mod meet;
 mod names;
 mod state;
@@ -11,6 +12,7 @@ mod state;
 pub(crate) use apply::apply;
 pub(crate) use changeset::ChangesetBuilder;
 pub(crate) use extract::extract;
+pub(crate) use key::{row_key, row_of};
 pub(crate) use meet::{acked, identify, meet};
 #[cfg(feature = "sqlite")]
 pub(crate) use names::Name;
@@ -21,7 +23,7 @@ use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::id::SiteId;
 
-/// Told of each row by [`Records::scan`]: log number, table, row id bytes, state. Says whether to
+/// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
 /// go on.
 pub(crate) type Visit<'v> = dyn FnMut(u64, u32, &[u8], Record) -> Result<bool, StoreError> + 'v;
 
@@ -34,9 +36,9 @@ pub(crate) trait Records {
 
     /// A row's state.
     fn record(&self, table: u32, row: &[u8]) -> Result<Option<Record>, StoreError>;
-    /// Keeps a row's state.
-    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError>;
-    /// The rows after a position, by log number, table and row id.
+    /// Keeps the state of a row, of which there was one before (`known`) or not.
+    fn put_record(&mut self, table: u32, row: &[u8], record: &Record, known: bool) -> Result<(), StoreError>;
+    /// The rows after a position, by log number, table and row key.
     fn scan(&self, after: &Mark, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// What is known of a peer.

@@ -50,7 +50,7 @@ impl MemoryScope {
 
     pub(super) fn open(&mut self, stamp: Stamp) {
         self.stamp = stamp;
-        self.state.lineage.open(self.state.head, stamp);
+        self.state.lineage.open_after(self.state.head, self.state.offered.seq, stamp);
     }
 
     pub(super) fn staged_bytes(&self) -> u64 {
@@ -80,7 +80,13 @@ impl Records for MemoryScope {
         Ok(self.records.get(&(table, row.to_vec())).cloned())
     }
 
-    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError> {
+    fn put_record(
+        &mut self,
+        table: u32,
+        row: &[u8],
+        record: &Record,
+        _known: bool,
+    ) -> Result<(), StoreError> {
         self.replace(&(table, row.to_vec()), row.to_vec(), record.clone());
         Ok(())
     }

@@ -4,6 +4,10 @@
 //! application deleted, and left standing, dangles by that act, or means the row that has come
 //! under its key: that is a local write like any other, with the fold's log number, and so the row
 //! is everywhere as the application has it. SQLite allows neither where it enforces foreign keys.
+//!
+//! A part of a natural key has no version of its own, so there is no such write where a row is
+//! identified by what it refers to. Where that is a surrogate row, the row becomes another one;
+//! where it is a plain value, the row is hidden, as everywhere else, until its parent is back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +18,7 @@ use super::super::refs;
 use super::super::row_clock::RowClock;
 use super::super::system::{AsideReason, clock_table};
 use super::links::Link;
-use super::row::{LocalKey, Row, is_identity};
+use super::row::{LocalKey, Row, RowKey, is_identity};
 use super::table_sql;
 use super::work::Work;
 use crate::clock::Version;
@@ -27,18 +31,24 @@ use crate::value::Value;
 type Child = (u32, LocalKey);
 
 /// Gives the references that lost their row in this fold, and those that were written to nothing,
-/// their merged values.
-pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<(), StoreError> {
+/// their merged values. Answers the rows that may have to be hidden.
+pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<BTreeSet<RowKey>, StoreError> {
     let mut work = Work::new(engine)?;
     let mut found: BTreeMap<Child, BTreeSet<usize>> = BTreeMap::new();
     // Rows that were identified by a row that left its key, and by which one.
     let mut renamed: BTreeMap<Child, BTreeMap<usize, RowId>> = BTreeMap::new();
+    let mut bare = BTreeSet::new();
     for child in engine.catalog.tables.values() {
         for link in work.links.from(child.no) {
+            let in_key = |position: &usize| child.key.contains(position) && !child.is_surrogate();
+            let identifies = !link.by_row && link.child_columns.iter().all(in_key);
             for (at, left) in candidates(engine, child, link, folded)? {
+                if identifies {
+                    bare.extend(refs::clock(engine, child.no, &at)?.map(|(id, _)| (child.no, id)));
+                }
                 for &position in &link.child_columns {
                     let key = (child.no, at.clone());
-                    if !(child.key.contains(&position) && !child.is_surrogate()) {
+                    if !in_key(&position) {
                         found.entry(key).or_default().insert(position);
                     } else if let Some(left) = left.as_ref().filter(|_| link.by_row) {
                         renamed.entry(key).or_default().insert(position, left.clone());
@@ -48,7 +58,7 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<(), StoreErro
         }
     }
     if found.is_empty() && renamed.is_empty() {
-        return Ok(());
+        return Ok(bare);
     }
     let version = Version::new(engine.meta.clock().next(), engine.site());
     let mut late = !renamed.is_empty();
@@ -78,7 +88,7 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<(), StoreErro
             .prepare_cached("UPDATE __pocketsync_log SET clock = ?2 WHERE seq = ?1")?
             .execute((folded.seq as i64, engine.meta.clock))?;
     }
-    Ok(())
+    Ok(bare)
 }
 
 /// The shown rows whose reference through a link may have lost its row, with the row that left
