@@ -6,9 +6,7 @@ use futures::{FutureExt, StreamExt};
 use pocketsync_core::driver::LocalStore;
 use pocketsync_core::store::sqlite::replica::Applied;
 use pocketsync_core::store::sqlite::tracking::Tables;
-use pocketsync_core::store::{
-    Chunk, ChunkOutcome, Identity, Store, StoreErrorKind, StoreReply, StoreRequest,
-};
+use pocketsync_core::store::{Store, StoreErrorKind, StoreRequest};
 use pocketsync_core::value::Value;
 use replica_support::{Device, scope};
 
