@@ -95,6 +95,21 @@ fn the_status_names_tables_peers_and_what_is_parked() {
 }
 
 #[test]
+fn the_status_names_tables_that_lost_their_triggers_and_those_that_are_gone() {
+    let device = Device::new(&format!("{NOTES}; CREATE TABLE tag(name TEXT PRIMARY KEY)"));
+    device.app.execute_batch(&format!("DROP TABLE tag; BEGIN; DROP TABLE note; {NOTES}; COMMIT")).unwrap();
+    device.identity();
+    let tables = || {
+        let status = device.replica.status().unwrap();
+        status.tables.into_iter().map(|it| (it.name, it.suspect, it.missing)).collect::<Vec<_>>()
+    };
+    assert_eq!(tables(), [("note".to_owned(), true, false), ("tag".to_owned(), false, true)]);
+    device.replica.trust("NOTE").unwrap();
+    assert_eq!(tables(), [("note".to_owned(), false, false), ("tag".to_owned(), false, true)]);
+    assert_eq!(device.replica.trust("tag").unwrap_err().kind, StoreErrorKind::Unsupported);
+}
+
+#[test]
 fn rows_of_the_same_template_are_the_same_rows() {
     let template = format!("{NOTES}; INSERT INTO note VALUES(1, 'welcome', NULL), (2, 'tour', 5)");
     let (a, b) = (Device::new(&template), Device::new(&template));

@@ -151,6 +151,27 @@ impl Replica {
         })
     }
 
+    /// Takes a table for good that [`TableStatus::suspect`](super::TableStatus::suspect) names:
+    /// the application knows that nothing changed its values while it had no triggers.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn trust(&self, table: &str) -> Result<(), StoreError> {
+        self.with(|open| {
+            open.engine.write(|engine| {
+                if engine.catalog.by_name(table).is_none() {
+                    let message = format!("there is no tracked table {table}");
+                    return Err(StoreError::new(StoreErrorKind::Unsupported, message));
+                }
+                engine.conn.execute(
+                    "UPDATE __pocketsync_table SET suspect = 0 WHERE name = ?1 COLLATE NOCASE",
+                    [table],
+                )?;
+                Ok(())
+            })
+        })
+    }
+
     /// Says that the application committed something. Not needed, since the file is looked at now
     /// and then; sooner is better.
     pub fn notify_committed(&self) {
