@@ -19,6 +19,7 @@ pub mod apply;
 pub mod catalog;
 pub mod catalog_load;
 pub mod connection;
+pub mod diff;
 pub mod engine;
 mod engine_open;
 pub mod extract;

@@ -104,6 +104,19 @@ impl Replica {
         })
     }
 
+    /// The state of a file, without becoming its engine: beside one that is open, in this process
+    /// or another.
+    ///
+    /// # Errors
+    /// When the file is missing, not a database, or was written by a newer version.
+    pub fn inspect(path: impl AsRef<Path>, options: ReplicaOptions) -> Result<ReplicaStatus, OpenError> {
+        let given = path.as_ref();
+        let path = given.canonicalize().map_err(|error| OpenError::io(given, error))?;
+        let engine = connection::open(&path, &options)
+            .and_then(|conn| Engine::load(conn).map_err(|error| OpenError::store(&path, error)))?;
+        status::status(&engine, &path).map_err(|error| OpenError::store(&path, error))
+    }
+
     /// The file, as a canonical path.
     pub fn path(&self) -> &Path {
         &self.shared.path
