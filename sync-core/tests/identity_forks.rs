@@ -3,12 +3,14 @@
 
 mod device;
 
+use std::sync::Arc;
+
 use device::{Device, Mirror, SOMEBODY};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Lineage};
 use pocketsync_core::store::sqlite::system::AsideReason;
-use pocketsync_core::store::sqlite::{identity, refs};
-use pocketsync_core::store::{Holding, Knowledge, Meet, Met, Peer, Resume};
+use pocketsync_core::store::sqlite::{apply, identity, refs};
+use pocketsync_core::store::{Chunk, Holding, Knowledge, Meet, Met, Peer, Resume};
 use pocketsync_core::value::Value;
 
 const SCHEMA: &str = "CREATE TABLE folder(id INTEGER PRIMARY KEY, name TEXT);
@@ -155,9 +157,10 @@ fn references_follow_what_is_minted_anew() {
     assert!(matches!(meet(&mut copy, HUB, Some(holding), None), Met::Forked { .. }));
     let new = Value::Ref(Box::new(copy.id("folder", 3).unwrap()));
     assert_ne!(new, own);
-    let (id, clock) = copy.clock("note", 2).unwrap();
-    assert!(clock.shadowed);
-    assert_eq!(refs::shadows(&copy.engine, no, &id).unwrap(), [(column, new.clone())].into());
+    let id = copy.id("note", 2).unwrap();
+    let mut told = Mirror::default();
+    told.follow(&mut copy, usize::MAX);
+    assert_eq!(told.rows[&("note".to_owned(), id)].cells["folder"].value, new);
     assert_eq!(copy.aside("note", &waiting), None);
     let (reason, record) = copy.aside("note", &RowId::Natural(Box::new([new.clone()]))).unwrap();
     assert_eq!((reason, &record.cells[&column].cell.value), (AsideReason::Refused, &new));
@@ -279,4 +282,43 @@ fn the_log_stays_short() {
     device.fold();
     assert_eq!(identity::pending(&device.engine, HUB).unwrap(), 5);
     assert_eq!(identity::pending(&device.engine, SOMEBODY).unwrap(), 600);
+}
+
+/// Takes in what a sender tells, as its whole log so far.
+fn apply(device: &mut Device, sender: &mut Device) {
+    let told = sender.all_after(&Cursor::ZERO);
+    let chunk = Chunk {
+        peer: sender.engine.site(),
+        lineage: Arc::new(sender.engine.lineage.clone()),
+        from: Cursor::ZERO,
+        to: told.to,
+        last: true,
+        changeset: told.changeset,
+    };
+    device.engine.write(|engine| apply::run(engine, vec![chunk])).unwrap();
+}
+
+#[test]
+fn claims_follow_what_is_minted_anew() {
+    let schema = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)";
+    let (mut original, mut other) = (Device::new(schema), Device::new(schema));
+    original.sql("INSERT INTO tag VALUES(1, 'a')");
+    held_by_hub(&mut original);
+    let mut copy = original.copy();
+    original.sql("INSERT INTO tag VALUES(2, 'b')");
+    let (holding, _) = held_by_hub(&mut original);
+    // The other's is the older one: the copy's own is hidden behind it.
+    other.sql("INSERT INTO tag VALUES(7, 'work')");
+    other.fold();
+    copy.sql("INSERT INTO tag VALUES(2, 'work')");
+    copy.fold();
+    let hidden = copy.id("tag", 2).unwrap();
+    apply(&mut copy, &mut other);
+    assert_eq!(copy.aside("tag", &hidden).unwrap().0, AsideReason::UniqueClaim);
+    assert!(matches!(meet(&mut copy, HUB, Some(holding), None), Met::Forked { .. }));
+    assert_eq!(copy.aside("tag", &hidden), None);
+    let claims = "SELECT count(*) FROM __pocketsync_claim WHERE id IN
+        (SELECT id FROM __pocketsync_aside UNION SELECT id FROM __pocketsync_clock_1)";
+    assert_eq!(copy.number(claims), 2);
+    assert_eq!(copy.number("SELECT count(*) FROM __pocketsync_claim"), 2);
 }

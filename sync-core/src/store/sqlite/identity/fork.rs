@@ -2,6 +2,7 @@
 //! minted anew, wherever it is referred to. Clocks and log numbers stay.
 
 use super::super::engine::Engine;
+use super::super::park;
 use super::super::refs;
 use super::correct::{each_life, each_version};
 use super::folds;
@@ -50,6 +51,15 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::put_shadow(engine, table, &id, column, &mint.value(&value))?;
         }
     }
+    let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
+    for table in tables {
+        for id in refs::dangling(engine, table)? {
+            refs::forget_dangling(engine, table, &id)?;
+            refs::note_dangling(engine, table, &mint.id(&id))?;
+        }
+    }
+    // Who claims what, and who waits for whom, is noted by id.
+    park::retry(engine)?;
     engine.sites.learn_version(Version::new(clock, old));
     engine.sites.learn_row(&RowId::Surrogate { site: old, counter });
     let meta = &mut engine.meta;
