@@ -91,7 +91,8 @@ impl Row {
         })
     }
 
-    fn load_shown(
+    /// What is stored of a row that its table shows under `at`.
+    pub(super) fn load_shown(
         engine: &Engine,
         table: &Table,
         id: &RowId,
