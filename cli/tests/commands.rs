@@ -25,7 +25,7 @@ fn help_teaches_and_documents_the_exit_codes() {
     for command in ["hub", "track", "untrack", "sync", "status", "diff", "demo"] {
         let help = stdout(&expect(0, [command, "--help"]));
         assert!(help.contains("Example"), "{command} has no example:\n{help}");
-        assert!(help.lines().all(|line| line.len() <= 120), "{command}:\n{help}");
+        assert!(help.lines().all(|line| line.len() <= 100), "{command}:\n{help}");
     }
 }
 
