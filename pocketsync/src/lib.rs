@@ -4,6 +4,31 @@
 //! or not. PocketSync tracks what changed, ships it through a hub or straight between two devices,
 //! merges, resolves conflicts, and tells everyone in real time.
 //!
+//! # Embedding it in ten lines
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "sqlite", feature = "tokio", feature = "ws"))]
+//! # async fn embed() -> Result<(), Box<dyn std::error::Error>> {
+//! use pocketsync::{Client, ClientOptions, Replica, ReplicaOptions, Scope, Tables};
+//! use pocketsync::{runtime::TokioRuntime, ws::TokioConnector};
+//! use std::sync::Arc;
+//!
+//! let replica = Replica::open("notes.db", ReplicaOptions::default())?;
+//! replica.track(&Tables::all())?;
+//! let connector = Arc::new(TokioConnector::new("ws://localhost:7077".parse()?));
+//! let runtime = Arc::new(TokioRuntime::current());
+//! let options = ClientOptions::default().with_token("correct horse");
+//! let (client, driver) = Client::new(replica, Scope::new("team-7")?, connector, runtime, options);
+//! tokio::spawn(driver);
+//! client.sync_now().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The application goes on to read and write `notes.db` with its own connections, through this
+//! library's SQLite, or from another process through any. What comes in from others it hears of
+//! from [`Replica::applied`]; how things stand, from [`Client::status_changes`].
+//!
 //! # Runtimes and transports
 //!
 //! The library spawns nothing and starts no threads: a [`Client`] comes with a [`Driver`], a
@@ -34,6 +59,12 @@ pub mod ws;
 
 #[cfg(feature = "sqlite")]
 pub use pocketsync_core::rusqlite;
+#[cfg(feature = "sqlite")]
+pub use pocketsync_core::store::sqlite::replica::{Applied, Replica, ReplicaOptions};
+#[cfg(feature = "sqlite")]
+pub use pocketsync_core::store::sqlite::tracking::Tables;
+#[cfg(feature = "sqlite")]
+pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]
 pub use pocketsync_core::testkit;
 pub use pocketsync_core::{

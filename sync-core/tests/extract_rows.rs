@@ -1,5 +1,6 @@
 //! What others are told: exactly the changed cells, as they mean the same everywhere.
 #![cfg(feature = "sqlite")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Real time is measured.
 
 mod device;
 

@@ -251,3 +251,39 @@ fn a_join_row_dies_with_the_parents_that_name_it() {
     mirror.follow(&mut device, 64);
     mirror.assert_shows(&device);
 }
+
+#[test]
+fn a_join_row_that_outlives_its_parent_is_another_row_to_others() {
+    let mut device = Device::new(
+        "CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT);
+         CREATE TABLE pin(v TEXT, at INT NOT NULL, note INT NOT NULL REFERENCES note(id), PRIMARY KEY(at, note));",
+    );
+    device.sql("INSERT INTO note VALUES(1, 'a'), (2, 'b'); INSERT INTO pin VALUES('x', 5, 1), ('y', 5, 2)");
+    let mut mirror = Mirror::default();
+    mirror.follow(&mut device, usize::MAX);
+    let pin = |part: Value| RowId::Natural(Box::new([Value::Integer(5), part]));
+    let of = |device: &Device, note: i64| pin(Value::Ref(Box::new(device.id("note", note).unwrap())));
+    let (first, second) = (of(&device, 1), of(&device, 2));
+    assert_eq!(device.clock("pin", (5, 1)).unwrap().0, first);
+    // Foreign keys are off: the parent goes, and the pin stays.
+    device.sql("DELETE FROM note WHERE id = 1");
+    mirror.follow(&mut device, usize::MAX);
+    let dangling = pin(Value::Dangling(Box::new(Value::Integer(1))));
+    assert_eq!(device.clock("pin", (5, 1)).unwrap().0, dangling);
+    assert_eq!(device.aside("pin", &first).unwrap().0, AsideReason::Deleted);
+    assert_eq!(device.clock("pin", (5, 2)).unwrap().0, second);
+    mirror.assert_shows(&device);
+    // Another note takes the integer, and the pin with it.
+    device.sql("INSERT INTO note VALUES(1, 'c')");
+    mirror.follow(&mut device, usize::MAX);
+    assert_eq!(device.clock("pin", (5, 1)).unwrap().0, of(&device, 1));
+    assert_eq!(device.aside("pin", &dangling).unwrap().0, AsideReason::Deleted);
+    assert_eq!(device.number("SELECT count(*) FROM __pocketsync_dangling"), 0);
+    mirror.assert_shows(&device);
+    // And in one fold: gone, and another there.
+    device.sql("DELETE FROM note; INSERT INTO note VALUES(1, 'd'), (2, 'e')");
+    mirror.follow(&mut device, usize::MAX);
+    assert_eq!(device.aside("pin", &second).unwrap().0, AsideReason::Deleted);
+    assert_eq!(device.clock("pin", (5, 2)).unwrap().0, of(&device, 2));
+    mirror.assert_shows(&device);
+}

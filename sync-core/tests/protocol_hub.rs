@@ -140,7 +140,7 @@ fn a_slow_receiver_catches_up_from_where_it_stands() {
     got.extend(first);
     // It wakes up, and acknowledges what it gets.
     let mut rounds = 0;
-    while got.last().unwrap().to.seq < 20 {
+    while got.last().is_none_or(|push| push.to.seq < 20 || !push.last) {
         let last = got.last().unwrap().clone();
         got.extend(pushes(ack(&mut rig, slow, &last)));
         rounds += 1;

@@ -429,3 +429,33 @@ fn what_is_committed_after_the_link_was_lost_is_still_told() {
     assert!(matches!(session.poll_output(), Output::Event(Event::Applied(_))));
     assert!(matches!(session.poll_output(), Output::Closed(SessionEnd::Lost(_))));
 }
+
+#[test]
+fn a_replica_that_forked_between_its_hello_and_its_welcome_introduces_itself_again() {
+    use pocketsync_core::store::{Holding, Knowledge, Meet, Met, Peer, Store, StoreReply, StoreRequest};
+
+    let mut rig = SessionRig::connect(MemoryStore::device(site(1), Stamp(1)));
+    // Another session of the same file finds out that it was restored.
+    let knowledge = Knowledge { counter: 9, ..Knowledge::default() };
+    let holding = Some(Holding { knowledge, ..Holding::none(site(1)) });
+    let peer = Peer { site: site(3), lineage: lineage(), head: Cursor::ZERO };
+    let meet = Meet { scope: scope(), peer, holding, resumes: None, clock: None };
+    let met = rig.store.run(StoreRequest::Meet(meet)).unwrap();
+    let StoreReply::Met(Met::Forked { site: new }) = met else { panic!("{met:?}") };
+    rig.said.clear();
+    rig.say(&Message::Welcome(Welcome {
+        protocol: 1,
+        site: site(200),
+        lineage: Lineage::default(),
+        head: Cursor::ZERO,
+        holding: Holding::none(site(1)),
+        resumes: Cursor::ZERO,
+        max_frame_bytes: 1 << 20,
+        window_bytes: 1 << 20,
+        compression: false,
+        wall_ms: WALL,
+        max_drift_ms: 300_000,
+        keeps_time: true,
+    }));
+    assert_eq!(rig.closed, Some(SessionEnd::Forked { site: new }));
+}

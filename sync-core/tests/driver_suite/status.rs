@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use pocketsync_core::driver::State;
+use pocketsync_core::store::{StoreError, StoreErrorKind};
 use pocketsync_core::transport::TransportError;
 
 use super::world::{World, ms};
@@ -97,4 +98,19 @@ fn an_idle_driver_sleeps() {
     assert!((2_350..=2_400).contains(&looks), "{looks} looks in ten minutes: four a second");
     assert_eq!(changes.next().now_or_never(), None, "and nothing is told");
     assert_eq!(device.state(), State::Live);
+}
+
+#[test]
+fn a_store_that_cannot_be_looked_at_is_told_and_forgotten_when_it_can() {
+    let world = World::new(4);
+    let device = world.device(1);
+    world.until_live(&device);
+    device.replica.fail(Some(StoreError::new(StoreErrorKind::Io, "the disk is on fire")));
+    world.runtime.advance(Duration::from_secs(2));
+    let status = device.client.status();
+    assert_eq!(status.last_error.unwrap().code, "io");
+    assert_ne!(status.state, State::Live);
+    device.replica.fail(None);
+    world.until_live(&device);
+    assert_eq!(device.client.status().last_error, None);
 }

@@ -197,8 +197,12 @@ impl World {
                     return;
                 }
                 Output::Closed(end) => {
-                    self.devices[n].ends.push(end);
                     self.devices[n].sessions.remove(&link);
+                    if matches!(end, SessionEnd::Forked { .. }) {
+                        let others: Vec<LinkId> = self.devices[n].sessions.keys().copied().collect();
+                        others.into_iter().for_each(|other| self.device_lost(n, other));
+                    }
+                    self.devices[n].ends.push(end);
                     self.cut(link);
                     if self.links[&link].conn.is_some() {
                         self.devices[n].disconnected();

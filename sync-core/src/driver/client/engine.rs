@@ -30,6 +30,9 @@ use crate::transport::{Connector, Transport};
 /// After so many steps in a row the driver lets other tasks of its thread have a turn.
 const STEPS_A_TURN: usize = 32;
 
+/// An application that commits without a pause must not keep the driver busy with hearing of it.
+const NOTICES_A_STEP: usize = 64;
+
 pub(super) struct Engine<S> {
     pub(super) scope: Scope,
     pub(super) connector: Arc<dyn Connector>,
@@ -55,6 +58,8 @@ pub(super) struct Engine<S> {
     /// Whether `summary` may be out of date on the side of optimism.
     pub(super) unsure: bool,
     pub(super) last_error: Option<Failure>,
+    /// Whether `last_error` tells of a failed look, and goes with the next that succeeds.
+    pub(super) look_failed: bool,
     pub(super) last_sync_ms: Option<u64>,
     pub(super) retry_at_ms: Option<u64>,
     pub(super) shutting_down: bool,
@@ -86,6 +91,7 @@ impl<S: LocalStore> Engine<S> {
             summary: Summary::default(),
             unsure: true,
             last_error: None,
+            look_failed: false,
             last_sync_ms: None,
             retry_at_ms: None,
             shutting_down: false,
@@ -118,7 +124,8 @@ impl<S: LocalStore> Engine<S> {
 
     fn poll_notices(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        while let Poll::Ready(Some(())) = self.committed.poll_next_unpin(cx) {
+        for _ in 0..NOTICES_A_STEP {
+            let Poll::Ready(Some(())) = self.committed.poll_next_unpin(cx) else { break };
             self.noticed = true;
             self.unsure = true;
             self.schedule.look_now(now);
@@ -287,6 +294,9 @@ impl<S: LocalStore> Engine<S> {
     }
 
     fn handle_look(&mut self, now: Now, look: Look) {
+        if std::mem::take(&mut self.look_failed) {
+            self.last_error = None;
+        }
         if let Some(summary) = look.summary {
             self.summary = summary;
             // A notice that came while the look was running is not in it.
@@ -307,6 +317,7 @@ impl<S: LocalStore> Engine<S> {
         self.schedule.want_summary(now, false);
         if !matches!(error.kind, StoreErrorKind::Suspended | StoreErrorKind::Busy) {
             tracing::debug!(%error, "cannot look at the store");
+            self.look_failed = true;
             self.last_error = Some(Failure::new(error.code(), error, error.is_retryable()));
         }
     }
@@ -373,11 +384,11 @@ impl<S: LocalStore> Future for Engine<S> {
         for _ in 0..STEPS_A_TURN {
             let now = this.runtime.now();
             let progress = this.step(now, cx);
+            this.publish(now);
             if this.has_ended() {
                 this.control.end();
                 return Poll::Ready(());
             }
-            this.publish(now);
             let due_at = this.due_at();
             if !progress && !this.alarm.poll(due_at, cx) {
                 return Poll::Pending;

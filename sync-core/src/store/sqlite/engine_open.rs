@@ -52,7 +52,8 @@ impl Engine {
         }
         let stamp: i64 = self.conn.query_row("SELECT random()", [], |row| row.get(0))?;
         // Zero stands before the first opening.
-        self.lineage.open(self.meta.head as u64, Stamp((stamp as u64).max(1)));
+        let (head, offered) = (self.meta.head as u64, self.meta.offered_seq as u64);
+        self.lineage.open_after(head, offered, Stamp((stamp as u64).max(1)));
         self.stored = self.meta;
         Ok(())
     }

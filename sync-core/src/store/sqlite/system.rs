@@ -65,6 +65,9 @@ CREATE TABLE IF NOT EXISTS __pocketsync_wait(
   parent INTEGER NOT NULL, target BLOB NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(parent, target, tbl, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_wait_id ON __pocketsync_wait(tbl, id);
+-- Shown rows whose natural key holds a reference to nothing.
+CREATE TABLE IF NOT EXISTS __pocketsync_dangling(
+  tbl INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 -- The rows that wait, for people and programs to read.
 CREATE VIEW IF NOT EXISTS __pocketsync_parked AS
   SELECT t.name AS table_name, a.id AS row_id, a.reason, a.detail

@@ -77,15 +77,17 @@ pub fn run(
         reached = Some(row.place);
     }
     let last = streams.iter().all(|stream| stream.is_done());
+    let offered = if last { head } else { reached.as_ref().map_or(mark.seq, |place| place.seq) };
     let to = match reached {
         _ if last => engine.lineage.cursor_at(head),
         Some(place) => {
             let within = Mark { base: mark.base, seq: place.seq, table: place.table, row: place.row_bytes() };
-            Cursor { within: within.to_bytes(), ..engine.lineage.cursor_at(place.seq) }
+            // Under the head's number: a file restored to between the two must not know it.
+            Cursor { within: within.to_bytes(), ..engine.lineage.cursor_at(head) }
         }
         None => after.clone(),
     };
-    delta.mark_offered(engine, if last { head } else { to.seq });
+    delta.mark_offered(engine, offered);
     Ok(Extracted { to, last, changeset: delta.finish(engine)? })
 }
 

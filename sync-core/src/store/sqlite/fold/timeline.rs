@@ -19,6 +19,7 @@ pub(super) struct Timeline {
     /// The entry from which on the stored offset says nothing any more.
     jumped_at: Option<i64>,
     offset_ms: i64,
+    last_ms: u64,
 }
 
 impl Timeline {
@@ -40,7 +41,14 @@ impl Timeline {
             }
             meta.last_stamp_ms = stamp;
         }
+        let offset = if timeline.jumped_at.is_some() { 0 } else { timeline.offset_ms };
+        timeline.last_ms = meta.last_stamp_ms.saturating_add(offset).max(0) as u64;
         Ok(timeline)
+    }
+
+    /// When the last entry was written, corrected, in milliseconds since 1970.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.last_ms
     }
 
     /// When an entry was written, corrected, in milliseconds since 1970.
