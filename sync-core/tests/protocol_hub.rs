@@ -197,6 +197,41 @@ fn a_live_push_waits_behind_a_catch_up() {
 }
 
 #[test]
+fn a_live_push_waits_behind_what_a_slow_receiver_has_missed() {
+    let mut config = HubConfig::default();
+    config.session.window_bytes = 100;
+    let mut rig = HubRig::new(config);
+    let (writer, slow) = (join(&mut rig, 1), join(&mut rig, 2));
+    for from in 0..4 {
+        rig.say(writer, &push(1, from, "x"));
+    }
+    let mut got = pushes(rig.heard(slow));
+    assert!(got.last().unwrap().to.seq < 4, "the window is full");
+    // It makes room, and while the store is busy with what it missed, there is something new.
+    rig.held = Some(Default::default());
+    let last = got.last().unwrap().clone();
+    ack(&mut rig, slow, &last);
+    rig.say(writer, &push(1, 4, "new"));
+    let mut held: Vec<_> = rig.held.replace(Default::default()).unwrap().into();
+    held.sort_by_key(|(_, request)| !matches!(request, StoreRequest::Apply { .. }));
+    assert!(held.iter().any(|(_, request)| matches!(request, StoreRequest::Extract { .. })));
+    for (id, request) in held {
+        let reply = pocketsync_core::store::Store::run(&mut rig.store, request);
+        rig.hub.handle_store(rig.now, id, reply);
+        rig.pass(std::time::Duration::ZERO);
+    }
+    rig.release();
+    got.extend(pushes(rig.heard(slow)));
+    while got.last().unwrap().to.seq < 5 || !got.last().unwrap().last {
+        let last = got.last().unwrap().clone();
+        got.extend(pushes(ack(&mut rig, slow, &last)));
+    }
+    assert!(got.windows(2).all(|pair| pair[0].to == pair[1].from), "without a gap");
+    let rows: usize = got.iter().map(|push| push.body.open(1 << 20).unwrap().row_count()).sum();
+    assert_eq!(rows, 5, "each once");
+}
+
+#[test]
 fn a_store_that_fails_ends_those_who_asked_and_the_hub_lives_on() {
     let mut rig = HubRig::new(HubConfig::default());
     let (a, b) = (join(&mut rig, 1), join(&mut rig, 2));

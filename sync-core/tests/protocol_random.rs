@@ -6,6 +6,7 @@ mod pair;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pair::{Net, Node, World, scope};
+use pocketsync_core::hub::HubConfig;
 use pocketsync_core::id::RowId;
 use pocketsync_core::session::SessionEnd;
 use pocketsync_core::store::MemoryStore;
@@ -31,15 +32,6 @@ enum Step {
     RestoreDevice(usize),
 }
 
-fn with_restores(device: bool) -> impl Strategy<Value = Step> {
-    let restore = if device {
-        (0..3usize).prop_map(Step::RestoreDevice).boxed()
-    } else {
-        Just(Step::RestoreHub).boxed()
-    };
-    prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => restore]
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let device = 0..3usize;
     prop_oneof![
@@ -56,6 +48,16 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (device.clone(), 1..3usize).prop_map(|(a, b)| Step::Peer(a, (a + b) % 3)),
         8 => (0..200u64).prop_map(Step::Run),
     ]
+}
+
+/// Histories with a hub that is put back to an earlier copy.
+fn hub_restores() -> impl Strategy<Value = Step> {
+    prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => Just(Step::RestoreHub)]
+}
+
+/// Histories with devices that are put back to earlier copies.
+fn device_restores() -> impl Strategy<Value = Step> {
+    prop_oneof![12 => step(), 1 => Just(Step::Backup), 1 => (0..3usize).prop_map(Step::RestoreDevice)]
 }
 
 fn net() -> impl Strategy<Value = Net> {
@@ -180,7 +182,9 @@ fn act(world: &mut World, ledger: &mut Ledger, step: Step) {
 
 /// Runs a history to its end, and checks that what devices wrote that were never restored is there.
 fn run(seed: u64, net: Net, steps: Vec<Step>) -> (World, Ledger) {
-    let mut world = World::new(3, seed, net);
+    let mut config = HubConfig::default();
+    config.session.window_bytes = if seed % 2 == 0 { 200 } else { 1 << 20 };
+    let mut world = World::with_hub(3, seed, net, config);
     let mut ledger = Ledger::default();
     for step in steps {
         act(&mut world, &mut ledger, step);
@@ -231,7 +235,7 @@ proptest! {
     fn a_hub_that_is_restored_again_and_again_gets_everything_back(
         seed in any::<u64>(),
         net in net(),
-        steps in prop::collection::vec(with_restores(false), 1..60),
+        steps in prop::collection::vec(hub_restores(), 1..60),
     ) {
         let (world, _) = run(seed, net, steps);
         assert_no_fork(&world);
@@ -241,7 +245,7 @@ proptest! {
     fn devices_that_are_restored_again_and_again_cost_the_others_nothing(
         seed in any::<u64>(),
         net in net(),
-        steps in prop::collection::vec(with_restores(true), 1..60),
+        steps in prop::collection::vec(device_restores(), 1..60),
     ) {
         run(seed, net, steps);
     }

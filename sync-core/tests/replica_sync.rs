@@ -1,94 +1,14 @@
 //! Replicas as stores: changes of one shown by another, and what each says of itself.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod replica_support;
 
 use futures::{FutureExt, StreamExt};
 use pocketsync_core::driver::LocalStore;
-use pocketsync_core::id::{Scope, SiteId};
-use pocketsync_core::lineage::Cursor;
-use pocketsync_core::rusqlite::Connection;
-use pocketsync_core::store::sqlite::replica::{Applied, Replica, ReplicaOptions};
+use pocketsync_core::store::sqlite::replica::Applied;
 use pocketsync_core::store::sqlite::tracking::Tables;
-use pocketsync_core::store::{
-    Chunk, ChunkOutcome, Identity, Store, StoreErrorKind, StoreReply, StoreRequest,
-};
+use pocketsync_core::store::{Store, StoreErrorKind, StoreRequest};
 use pocketsync_core::value::Value;
-
-struct Device {
-    _dir: tempfile::TempDir,
-    path: PathBuf,
-    app: Connection,
-    replica: Replica,
-}
-
-fn scope() -> Scope {
-    Scope::new("test").unwrap()
-}
-
-impl Device {
-    fn new(schema: &str) -> Device {
-        let device = Device::untracked(schema);
-        device.replica.track(&Tables::all()).unwrap();
-        device
-    }
-
-    fn untracked(schema: &str) -> Device {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("app.db");
-        let app = Connection::open(&path).unwrap();
-        app.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF").unwrap();
-        app.execute_batch(schema).unwrap();
-        let replica = Replica::open(&path, ReplicaOptions::default()).unwrap();
-        Device { _dir: dir, path, app, replica }
-    }
-
-    fn identity(&self) -> Identity {
-        match self.replica.clone().run(StoreRequest::Identify { scope: scope() }).unwrap() {
-            StoreReply::Identity(identity) => identity,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn site(&self) -> SiteId {
-        self.identity().site
-    }
-
-    /// Everything that `from` has after what this one holds of it.
-    fn pull(&self, from: &Device) -> ChunkOutcome {
-        let peer = from.identity();
-        let held = self.identity().holdings.into_iter().find(|holding| holding.replica == peer.site);
-        let after = held.map_or(Cursor::ZERO, |holding| holding.cursor);
-        let request = StoreRequest::Extract {
-            scope: scope(),
-            peer: self.site(),
-            after: after.clone(),
-            max_bytes: 1 << 24,
-        };
-        let StoreReply::Extracted(extracted) = from.replica.clone().run(request).unwrap() else { panic!() };
-        assert!(extracted.last);
-        let cursor = extracted.to.clone();
-        let chunk = Chunk {
-            peer: peer.site,
-            lineage: Arc::new(peer.lineage),
-            from: after,
-            to: extracted.to,
-            last: extracted.last,
-            changeset: extracted.changeset,
-        };
-        let request = StoreRequest::Apply { scope: scope(), chunks: vec![chunk] };
-        let StoreReply::Applied(mut outcomes) = self.replica.clone().run(request).unwrap() else { panic!() };
-        let acked = StoreRequest::Acked { scope: scope(), peer: self.site(), cursor };
-        assert_eq!(from.replica.clone().run(acked).unwrap(), StoreReply::Done);
-        outcomes.remove(0)
-    }
-
-    fn rows(&self, sql: &str) -> Vec<String> {
-        let mut statement = self.app.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        rows.map(Result::unwrap).collect()
-    }
-}
+use replica_support::{Device, scope};
 
 const NOTES: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, stars INT)";
 
@@ -172,6 +92,21 @@ fn the_status_names_tables_peers_and_what_is_parked() {
     assert_eq!(status.peers.len(), 1);
     assert_eq!(status.peers[0].site, a.site());
     assert_eq!(status.peers[0].held, a.identity().head);
+}
+
+#[test]
+fn the_status_names_tables_that_lost_their_triggers_and_those_that_are_gone() {
+    let device = Device::new(&format!("{NOTES}; CREATE TABLE tag(name TEXT PRIMARY KEY)"));
+    device.app.execute_batch(&format!("DROP TABLE tag; BEGIN; DROP TABLE note; {NOTES}; COMMIT")).unwrap();
+    device.identity();
+    let tables = || {
+        let status = device.replica.status().unwrap();
+        status.tables.into_iter().map(|it| (it.name, it.suspect, it.missing)).collect::<Vec<_>>()
+    };
+    assert_eq!(tables(), [("note".to_owned(), true, false), ("tag".to_owned(), false, true)]);
+    device.replica.trust("NOTE").unwrap();
+    assert_eq!(tables(), [("note".to_owned(), false, false), ("tag".to_owned(), false, true)]);
+    assert_eq!(device.replica.trust("tag").unwrap_err().kind, StoreErrorKind::Unsupported);
 }
 
 #[test]
@@ -302,4 +237,14 @@ fn a_file_that_is_not_tracked_answers_nothing() {
     let error = device.replica.clone().run(StoreRequest::Identify { scope: scope() }).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Unsupported);
     assert!(error.message.contains("track"), "{error}");
+}
+
+#[test]
+fn references_to_nothing_travel_as_they_are() {
+    let schema = "CREATE TABLE item(id INTEGER PRIMARY KEY); CREATE TABLE tag(name TEXT PRIMARY KEY);
+        CREATE TABLE mark(id INTEGER PRIMARY KEY, item INT REFERENCES item(id), tag TEXT REFERENCES tag(name))";
+    let (a, b) = (Device::new(schema), Device::new(schema));
+    a.app.execute_batch("PRAGMA foreign_keys = OFF; INSERT INTO mark VALUES(1, 7, 'none')").unwrap();
+    b.pull(&a);
+    assert_eq!(b.rows("SELECT item || tag FROM mark"), ["7none"]);
 }

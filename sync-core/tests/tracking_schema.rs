@@ -152,6 +152,32 @@ fn a_table_that_is_gone_for_a_while_keeps_its_rows() {
 }
 
 #[test]
+fn writes_to_a_table_that_is_gone_for_a_while_wait_for_it() {
+    let mut file = File::tracked(&format!("{NOTES}; CREATE TABLE tag(name TEXT PRIMARY KEY)"));
+    file.app.execute_batch("INSERT INTO note(id, title) VALUES(1, 'a')").unwrap();
+    fold_all(&mut file);
+    file.app
+        .execute_batch(
+            "UPDATE note SET title = 'b'; INSERT INTO tag VALUES('x');
+             CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT, body TEXT); INSERT INTO fresh SELECT * FROM note;
+             DROP TABLE note",
+        )
+        .unwrap();
+    let jumps = file.engine.meta.jump;
+    for _ in 0..2 {
+        file.engine.write(fold::run).unwrap();
+        assert_eq!(short(&file.journal()), ["update 1 10"]);
+    }
+    file.app.execute_batch("ALTER TABLE fresh RENAME TO note").unwrap();
+    let head = file.engine.meta.head as u64;
+    fold_all(&mut file);
+    let no = file.engine.catalog.by_name("note").unwrap().no;
+    let (_, clock) = refs::clock(&file.engine, no, &[Value::Integer(1)]).unwrap().unwrap();
+    assert_eq!(clock.column(1).1, head + 1, "the update was sent");
+    assert_eq!(file.engine.meta.jump, jumps);
+}
+
+#[test]
 fn a_renamed_table_keeps_its_number() {
     let mut file = File::tracked(NOTES);
     file.app.execute_batch("ALTER TABLE note RENAME TO memo").unwrap();

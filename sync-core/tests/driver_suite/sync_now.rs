@@ -113,3 +113,23 @@ fn a_stopped_client_says_so() {
     assert_eq!(dropped.state(), State::Stopped);
     assert!(dropped.client.shutdown().now_or_never().is_some());
 }
+
+#[test]
+fn what_arrived_but_is_not_applied_yet_is_waited_for() {
+    for seed in 0..20 {
+        let world = World::new(seed);
+        let (a, b) = (world.device(1), world.device(2));
+        world.runtime.set_job_time(ms(1 + seed % 6));
+        world.until_live(&a);
+        world.until_live(&b);
+        for round in 0..5 {
+            world.write(&a.replica, &format!("a {round}"));
+            world.write(&b.replica, &format!("b {round}"));
+            world.runtime.block_on(a.client.sync_now()).unwrap();
+            // Its own push is acknowledged behind what the hub had from the other.
+            world.runtime.block_on(b.client.sync_now()).unwrap();
+            let here = texts(&world.rows(&b.replica));
+            assert!(here.contains(&format!("'a {round}'")), "seed {seed}: {here:?}");
+        }
+    }
+}

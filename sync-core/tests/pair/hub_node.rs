@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::executor::block_on;
+use futures::FutureExt;
 use pocketsync_core::admission::{Admission, Open, SharedToken};
 use pocketsync_core::clock::Now;
 use pocketsync_core::hub::{ConnId, Hub, HubConfig, HubOutput};
@@ -112,9 +112,10 @@ impl World {
                 HubOutput::Store { id, request } => self.store_later(Node::Hub, None, id, request),
                 HubOutput::Admit { conn, request } => {
                     let verdict = match &self.hub.token {
-                        Some(token) => block_on(token.admit(&request)),
-                        None => block_on(Open.admit(&request)),
+                        Some(token) => token.admit(&request).now_or_never(),
+                        None => Open.admit(&request).now_or_never(),
                     };
+                    let verdict = verdict.expect("ready-made admissions do not wait");
                     self.hub.hub.handle_admission(now, conn, verdict);
                 }
                 HubOutput::Event { event, .. } => self.hub.events.push(event),

@@ -99,7 +99,7 @@ enum Happening {
         run: u64,
         link: Option<LinkId>,
         id: RequestId,
-        request: StoreRequest,
+        request: Box<StoreRequest>,
     },
     StoreReplies {
         node: Node,
@@ -193,7 +193,7 @@ impl World {
             Happening::Lost { link, at } => self.lost(link, at),
             Happening::StoreRuns { node, run, link, id, request } => {
                 if self.run_of(node) == run {
-                    let reply = Box::new(self.run_store(node, request));
+                    let reply = Box::new(self.run_store(node, *request));
                     let happening = Happening::StoreReplies { node, run, link, id, reply };
                     self.schedule(Duration::from_millis(self.net.store_ms), happening);
                 }
@@ -246,7 +246,7 @@ impl World {
     fn store_later(&mut self, node: Node, link: Option<LinkId>, id: RequestId, request: StoreRequest) {
         let run = self.run_of(node);
         let after = Duration::from_millis(self.net.store_ms);
-        self.schedule(after, Happening::StoreRuns { node, run, link, id, request });
+        self.schedule(after, Happening::StoreRuns { node, run, link, id, request: Box::new(request) });
     }
 
     fn timer_at(&mut self, node: Node, at: Duration) {

@@ -60,8 +60,8 @@ pub(crate) fn extract(
     let changeset = piece.changes.finish(&records.state().names)?;
     let state = records.state_mut();
     if state.role == Role::Device {
-        let seq = if piece.cut { piece.position.seq } else { to.seq };
-        state.offered.raise(&Offered { seq, ..piece.offered.0 });
+        // A position in the middle speaks of the head, too.
+        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
     }
     Ok(Extracted { to, last: !piece.cut, changeset })
 }

@@ -84,14 +84,8 @@ impl Engine {
         if self.meta.head as u64 > head_before {
             let now = self.lineage.incarnations().last().expect("an open engine has an opening");
             if now.first_seq > head_before {
-                // The first number of this opening. Openings that were joined to it go.
-                self.conn.execute("DELETE FROM __pocketsync_incarnation", [])?;
-                let mut insert = self.conn.prepare_cached(
-                    "INSERT INTO __pocketsync_incarnation(first_seq, stamp) VALUES(?1, ?2)",
-                )?;
-                for opening in self.lineage.incarnations() {
-                    insert.execute((opening.first_seq as i64, opening.stamp.0 as i64))?;
-                }
+                // The first number of this opening.
+                self.store_lineage()?;
             }
         }
         self.meta.save(&self.stored, &self.conn)?;

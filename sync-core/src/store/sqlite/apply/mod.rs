@@ -43,7 +43,6 @@ const BATCH: usize = 4096;
 /// to be rolled back then.
 pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
     chunks.iter().try_for_each(|chunk| numbers::check(&chunk.changeset))?;
-    engine.conn.set_prepared_statement_cache_capacity(256);
     super::fold::run(engine)?;
     chunks.into_iter().map(|chunk| take(engine, chunk)).collect()
 }

@@ -77,7 +77,6 @@ pub fn run(
         reached = Some(row.place);
     }
     let last = streams.iter().all(|stream| stream.is_done());
-    let offered = if last { head } else { reached.as_ref().map_or(mark.seq, |place| place.seq) };
     let to = match reached {
         _ if last => engine.lineage.cursor_at(head),
         Some(place) => {
@@ -87,7 +86,8 @@ pub fn run(
         }
         None => after.clone(),
     };
-    delta.mark_offered(engine, offered);
+    // A position in the middle speaks of the head, too.
+    delta.mark_offered(engine, head);
     Ok(Extracted { to, last, changeset: delta.finish(engine)? })
 }
 

@@ -95,7 +95,16 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
         folding.natural(&table, &timeline, old_ids.remove(&table.no).unwrap_or_default())?;
     }
     let folded = folding.finish()?;
-    engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
+    if timeline.left_out {
+        for (&table_no, &(first, last)) in &timeline.tables {
+            engine
+                .conn
+                .prepare_cached("DELETE FROM __pocketsync_journal WHERE t = ?1 AND n BETWEEN ?2 AND ?3")?
+                .execute((table_no, first, last))?;
+        }
+    } else {
+        engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
+    }
     Ok(folded)
 }
 

@@ -16,6 +16,8 @@ const JUMP_MS: i64 = 2_000;
 pub(super) struct Timeline {
     /// The first and the last entry of each table.
     pub(super) tables: BTreeMap<u32, (i64, i64)>,
+    /// Whether there are entries of tables that are not in the schema now.
+    pub(super) left_out: bool,
     /// The entry from which on the stored offset says nothing any more.
     jumped_at: Option<i64>,
     offset_ms: i64,
@@ -33,6 +35,11 @@ impl Timeline {
         while let Some(row) = rows.next()? {
             let n: i64 = row.get(0)?;
             let table: u32 = row.get(1)?;
+            if !engine.catalog.tables.contains_key(&table) {
+                // The table is gone, for the time of a migration maybe: its entries wait for it.
+                timeline.left_out = true;
+                continue;
+            }
             timeline.tables.entry(table).and_modify(|range| range.1 = n).or_insert((n, n));
             let stamp = unix_ms(row.get(2)?);
             if stamp < meta.last_stamp_ms - JUMP_MS {

@@ -34,6 +34,11 @@ pub(super) fn correct(engine: &mut Engine, reading: ClockReading) -> Result<(), 
     let corrected =
         corrected(&used, &folds, offered_clock, engine.meta.jump, offset_ms, reading.peer_wall_ms);
     rewrite(engine, offered, &corrected)?;
+    if corrected.iter().any(|(before, now)| before != now) {
+        // A copy that was made before has these log numbers with other versions, so a position
+        // under the old stamp must not pass for ours.
+        engine.reopen_after(offered)?;
+    }
     let mut last = offered_clock;
     for fold in &folds {
         // A fold whose versions were all overwritten since ends where the one before it does.

@@ -13,6 +13,7 @@ use super::applied::{AppliedStream, Readers};
 use super::error::OpenError;
 use super::file_identity::FileIdentity;
 use super::options::ReplicaOptions;
+use super::running::Running;
 use super::status::{self, ReplicaStatus};
 use crate::store::sqlite::connection;
 use crate::store::sqlite::engine::Engine;
@@ -63,6 +64,7 @@ struct Shared {
     open: Mutex<Open>,
     interrupt: InterruptHandle,
     suspended: AtomicBool,
+    running: Running,
     applied: Readers,
     notices: Mutex<Vec<mpsc::Sender<()>>>,
 }
@@ -98,6 +100,7 @@ impl Replica {
                 open: Mutex::new(Open { engine, lease: Some(lease), data_version: None }),
                 interrupt,
                 suspended: AtomicBool::new(false),
+                running: Running::default(),
                 applied,
                 notices: Mutex::default(),
             }),
@@ -129,6 +132,7 @@ impl Replica {
     /// # Errors
     /// When a table is not there or cannot be tracked, or the file cannot be written.
     pub fn track(&self, tables: &Tables) -> Result<Vec<TrackedTable>, TrackError> {
+        let _pass = self.shared.running.enter();
         let mut open = self.lock();
         self.admit()?;
         if open.lease.is_none() {
@@ -157,6 +161,27 @@ impl Replica {
             tracking::untrack(&mut open.engine)?;
             open.lease = None;
             Ok(())
+        })
+    }
+
+    /// Takes a table for good that [`TableStatus::suspect`](super::TableStatus::suspect) names:
+    /// the application knows that nothing changed its values while it had no triggers.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn trust(&self, table: &str) -> Result<(), StoreError> {
+        self.with(|open| {
+            open.engine.write(|engine| {
+                if engine.catalog.by_name(table).is_none() {
+                    let message = format!("there is no tracked table {table}");
+                    return Err(StoreError::new(StoreErrorKind::Unsupported, message));
+                }
+                engine.conn.execute(
+                    "UPDATE __pocketsync_table SET suspect = 0 WHERE name = ?1 COLLATE NOCASE",
+                    [table],
+                )?;
+                Ok(())
+            })
         })
     }
 
@@ -214,13 +239,8 @@ impl Replica {
         self.shared.suspended.store(true, Ordering::SeqCst);
         // An interrupt reaches only a statement that is running at this moment; work that is
         // between two statements is met by the next one.
-        for _ in 0..INTERRUPTS {
-            self.shared.interrupt.interrupt();
-            if self.shared.open.try_lock().is_ok() {
-                return;
-            }
-            std::thread::sleep(BETWEEN_INTERRUPTS);
-        }
+        let interrupt = || self.shared.interrupt.interrupt();
+        self.shared.running.end_with(interrupt, INTERRUPTS, BETWEEN_INTERRUPTS);
     }
 
     /// Ends [`suspend`](Self::suspend).
@@ -237,6 +257,7 @@ impl Replica {
         &self,
         work: impl FnOnce(&mut Open) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let _pass = self.shared.running.enter();
         let mut open = self.lock();
         self.admit()?;
         work(&mut open).map_err(|error| self.explain(error))

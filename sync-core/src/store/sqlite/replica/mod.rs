@@ -6,6 +6,7 @@ mod file_identity;
 mod handle;
 mod options;
 mod requests;
+mod running;
 mod status;
 
 pub use applied::{Applied, AppliedStream};

@@ -1,0 +1,109 @@
+//! Two files compared row by row.
+
+mod changes;
+mod device;
+
+use changes::{Peer, at, change, insert, int, surrogate, text, to};
+use device::Device;
+use pocketsync_core::store::sqlite::diff::{DiffError, diff};
+
+const SCHEMA: &str = "CREATE TABLE artist(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+    CREATE TABLE album(id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist(id), title TEXT, year INT DEFAULT 0);
+    CREATE TABLE setting(k TEXT PRIMARY KEY NOT NULL, v)";
+
+fn rows() -> Vec<changes::Change> {
+    let album = [("id", int(1)), ("artist", to(&surrogate(1, 1))), ("title", text("t"))];
+    vec![
+        insert("artist", &surrogate(1, 1), at(10, 1), &[("id", int(1)), ("name", text("a"))]),
+        insert("artist", &surrogate(1, 2), at(20, 1), &[("id", int(2)), ("name", text("a"))]),
+        insert("album", &surrogate(1, 3), at(10, 1), &album),
+        insert("setting", &changes::natural([text("k")]), at(10, 1), &[("v", int(1))]),
+    ]
+}
+
+fn pair() -> (Device, Device) {
+    let (mut a, mut b) = (Device::new(SCHEMA), Device::new(SCHEMA));
+    // The integers are taken in one of them.
+    b.sql("INSERT INTO artist VALUES(1, 'other')");
+    b.fold();
+    Peer::new(1).send(&mut a, &rows());
+    Peer::new(1).send(&mut b, &rows());
+    b.sql("DELETE FROM artist WHERE name = 'other'");
+    b.fold();
+    (a, b)
+}
+
+#[test]
+fn the_same_rows_under_other_integers_do_not_differ() {
+    let (a, b) = pair();
+    assert_ne!(changes::rows(&a, "SELECT id FROM artist"), changes::rows(&b, "SELECT id FROM artist"));
+    let report = diff(&a.path, &b.path).unwrap();
+    assert!(report.is_same(), "{report}");
+    assert_eq!((report.a.rows, report.a.parked, report.b.unfolded), (4, 1, 0));
+    assert!(report.to_string().ends_with("no differences\n"));
+}
+
+#[test]
+fn each_difference_names_row_columns_and_both_values() {
+    let (a, mut b) = pair();
+    a.sql("UPDATE album SET title = 'it''s new'; INSERT INTO setting VALUES('only a', 1)");
+    let mut peer = Peer::new(2);
+    peer.send(
+        &mut b,
+        &[
+            change("artist", &surrogate(1, 1)).died(at(50, 2)),
+            insert("setting", &changes::natural([text("only b")]), at(10, 1), &[("v", text("x"))]),
+        ],
+    );
+    let (before, journal) =
+        (a.path.metadata().unwrap().len(), a.number("SELECT count(*) FROM __pocketsync_journal"));
+    let report = diff(&a.path, &b.path).unwrap();
+    assert_eq!(report.a.unfolded, 2);
+    let found: Vec<_> = report
+        .differences
+        .iter()
+        .map(|row| (row.table.as_str(), row.a.as_deref(), row.b.as_deref(), row.columns.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("album", Some("shown"), Some("missing parent"), 2),
+            ("artist", Some("unique claim"), Some("shown"), 0),
+            ("artist", Some("shown"), None, 1),
+            ("setting", Some("shown"), None, 2),
+            ("setting", None, Some("shown"), 2),
+        ]
+        .map(|row| row)
+        .into_iter()
+        .collect::<Vec<_>>()
+    );
+    let printed = report.to_string();
+    assert!(printed.contains("  title: a 'it''s new', b 't'"), "{printed}");
+    assert!(printed.contains("2 local writes not folded yet"), "{printed}");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["differences"][0]["columns"][0]["column"], "title");
+    // The files are as they were.
+    assert_eq!(a.path.metadata().unwrap().len(), before);
+    assert_eq!(a.number("SELECT count(*) FROM __pocketsync_journal"), journal);
+}
+
+#[test]
+fn a_table_that_one_file_does_not_have_is_compared_with_what_it_keeps() {
+    let mut a = Device::new(SCHEMA);
+    let mut b = Device::new("CREATE TABLE setting(k TEXT PRIMARY KEY NOT NULL, v)");
+    Peer::new(1).send(&mut a, &rows());
+    Peer::new(1).send(&mut b, &rows());
+    let report = diff(&a.path, &b.path).unwrap();
+    let places: Vec<_> = report.differences.iter().map(|row| row.b.as_deref().unwrap_or("-")).collect();
+    assert_eq!(places, ["unknown table"; 3]);
+}
+
+#[test]
+fn a_file_that_is_not_tracked_is_an_error() {
+    let a = Device::new(SCHEMA);
+    let b = Device::untracked(SCHEMA);
+    assert!(matches!(diff(&a.path, &b.path), Err(DiffError::NotTracked { path }) if path == b.path));
+    let missing = a.path.with_file_name("missing.db");
+    let error = diff(&a.path, &missing).unwrap_err();
+    assert!(error.to_string().contains("missing.db"), "{error}");
+}
