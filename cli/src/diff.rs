@@ -23,7 +23,9 @@ Examples:
   pocketsync diff phone.db laptop.db --json | jq '.tables[] | select(.same | not)'
 
 Exit codes:
-  0  the same      1  they differ      2  one of them cannot be read")]
+  0  the same
+  1  they differ
+  2  one of them cannot be read")]
 pub(crate) struct Args {
     /// One file
     a: PathBuf,

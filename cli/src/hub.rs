@@ -35,9 +35,9 @@ const HANDSHAKES: usize = 512;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pocketsync hub --data ./hub                                    for this machine only
-  pocketsync hub --data ./hub --listen [::]:9320 --token-file token --tls-cert cert.pem --tls-key key.pem
-                                                                 for others; or put a proxy with TLS in front of it
+  pocketsync hub --data ./hub                        for this machine only
+  pocketsync hub --data ./hub --listen [::]:9320 --token-file token \\
+      --tls-cert cert.pem --tls-key key.pem          for others; or put a proxy with TLS before it
 
 The first line on stdout says where it listens, with the port that `--listen 127.0.0.1:0` was given.
 Ctrl-C or SIGTERM ends it with exit code 0, after everyone was told.")]

@@ -46,8 +46,10 @@ Sync a file:
   pocketsync sync app.db --hub ws://127.0.0.1:9320 --scope notes --watch
 
 Exit codes:
-  0  done                1  the answer is no: the files differ, or are not in sync
-  2  wrong usage, or something is in the way       130, 143  ended early by Ctrl-C, by SIGTERM
+  0  done
+  1  the answer is no: the files differ, or are not in sync
+  2  wrong usage, or something is in the way
+  130, 143  ended early by Ctrl-C, by SIGTERM
 
 Logs go to stderr: -v for more, or RUST_LOG=pocketsync=debug. NO_COLOR=1 turns colour off.")]
 struct Cli {

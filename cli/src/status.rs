@@ -23,7 +23,8 @@ Examples:
   pocketsync status app.db --json | jq .pending_changes
 
 Exit codes:
-  0  nothing waits, nothing is parked      1  something does, or the file is not tracked
+  0  nothing waits, nothing is parked
+  1  something does, or the file is not tracked
   2  the file cannot be read")]
 pub(crate) struct Args {
     /// The SQLite file

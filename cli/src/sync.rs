@@ -28,11 +28,13 @@ use crate::{replica, tls, token};
 #[command(after_help = "\
 Examples:
   pocketsync sync app.db --hub ws://127.0.0.1:9320 --scope notes
-  pocketsync sync app.db --hub wss://hub.example --scope team-7 --token-file ~/.pocketsync-token --watch
+  pocketsync sync app.db --hub wss://hub.example --scope team-7 --token-file ~/.token --watch
 
 Exit codes:
-  0  in sync (with --watch: ended by Ctrl-C or SIGTERM)      1  not in sync within --timeout
-  2  something is in the way                                  130, 143  interrupted before it was in sync")]
+  0  in sync; with --watch: ended by Ctrl-C or SIGTERM
+  1  not in sync within --timeout
+  2  something is in the way
+  130, 143  ended by Ctrl-C, by SIGTERM, before it was in sync")]
 pub(crate) struct Args {
     /// The SQLite file; `pocketsync track` it first
     file: PathBuf,

@@ -25,7 +25,7 @@ fn help_teaches_and_documents_the_exit_codes() {
     for command in ["hub", "track", "untrack", "sync", "status", "diff", "demo"] {
         let help = stdout(&expect(0, [command, "--help"]));
         assert!(help.contains("Example"), "{command} has no example:\n{help}");
-        assert!(help.lines().all(|line| line.len() <= 120), "{command}:\n{help}");
+        assert!(help.lines().all(|line| line.len() <= 100), "{command}:\n{help}");
     }
 }
 
@@ -166,6 +166,33 @@ fn tokens_come_from_argument_file_or_environment_and_a_wrong_one_is_told() {
     expect(0, sync.iter().chain(&["--token-file", text(&token)]).copied());
     let output = pocketsync().args(sync).env("POCKETSYNC_TOKEN", "secret").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_hub_with_a_certificate_is_reached_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(at("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(at("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (cert, key, file) = (at("cert.pem"), at("key.pem"), at("app.db"));
+    database(&file, NOTES);
+    expect(0, ["track", text(&file)]);
+    let hub = Hub::start(&at("hub"), "127.0.0.1:0", &["--tls-cert", text(&cert), "--tls-key", text(&key)]);
+    assert!(hub.url.starts_with("wss://"), "{}", hub.url);
+    let sync = ["sync", text(&file), "--hub", &hub.url, "--scope", "s", "--timeout", "1"];
+    expect(0, sync.iter().chain(&["--ca", text(&cert)]).copied());
+
+    // The system does not trust it, or has nothing that it trusts.
+    let output = run(sync);
+    let said = stderr(&output);
+    assert!(!output.status.success() && said.contains("certificate"), "{said}");
+    let plain = hub.url.replace("wss://", "ws://");
+    let output = run(["sync", text(&file), "--hub", &plain, "--scope", "s", "--timeout", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let output =
+        expect(2, ["hub", "--data", text(&at("other")), "--tls-cert", text(&key), "--tls-key", text(&key)]);
+    assert!(stderr(&output).contains("no certificate"), "{}", stderr(&output));
 }
 
 #[test]

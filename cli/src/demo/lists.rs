@@ -43,7 +43,7 @@ pub(crate) async fn run(folder: &Path) -> crate::failure::Result {
     let scope = Scope::new("shopping").context("the scope")?;
     let mut view = View::default();
 
-    say(&format!("A hub on {}, and three devices, each with an SQLite file of its own.", hub.url))?;
+    say(&format!("A hub on {}, and three devices, each with an SQLite file of its own.", hub.shown()))?;
     step(1, "The phone has a list. The others have the empty tables, and join.")?;
     let mut devices = Vec::new();
     for name in NAMES {

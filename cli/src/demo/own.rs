@@ -21,7 +21,11 @@ const WIDTH: usize = 64;
 pub(crate) async fn run(folder: &Path, original: &Path) -> crate::failure::Result {
     let hub = Hub::start(folder).await?;
     let scope = Scope::new("demo").context("the scope")?;
-    say(&format!("A hub on {}, and three devices, each with a copy of {}.", hub.url, original.display()))?;
+    say(&format!(
+        "A hub on {}, and three devices, each with a copy of {}.",
+        hub.shown(),
+        original.display()
+    ))?;
 
     step(1, "The copies are tracked, and meet: rows that were there before are the same rows everywhere.")?;
     let mut devices: Vec<Device> = Vec::new();
@@ -83,10 +87,10 @@ pub(crate) async fn run(folder: &Path, original: &Path) -> crate::failure::Resul
     looked(&devices, &made)?;
 
     step(3, "One after the other, they come back.")?;
-    for back in 0..devices.len() {
-        devices[back].come_back();
-        let exchange = devices[back].sync().await?;
-        say(&format!("   {}", told(&devices[back], exchange)))?;
+    for device in &mut devices {
+        device.come_back();
+        let exchange = device.sync().await?;
+        say(&format!("   {}", told(device, exchange)))?;
     }
     for device in &mut devices {
         device.sync().await?;

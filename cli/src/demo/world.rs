@@ -54,6 +54,11 @@ impl Hub {
         Ok(Hub { url, server, driver: tokio::spawn(driver), listening })
     }
 
+    /// Its address for people.
+    pub(crate) fn shown(&self) -> String {
+        self.url.to_string().trim_end_matches('/').to_owned()
+    }
+
     /// Stops it, and waits until it has.
     pub(crate) async fn stop(self) -> Result<()> {
         self.listening.abort();

@@ -107,7 +107,8 @@ fn table_names(conn: &Connection) -> Vec<String> {
 
 fn read(conn: &Connection, name: &str) -> Table {
     let mut select = conn.prepare(&format!("SELECT * FROM \"{name}\"")).unwrap();
-    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> =
+        (0..select.column_count()).map(|at| select.column_name(at).unwrap().to_owned()).collect();
     let rows = select
         .query_map((), |row| (0..columns.len()).map(|at| row.get(at)).collect())
         .unwrap()

@@ -134,7 +134,7 @@ impl Hub {
 
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
-        self.url.strip_prefix("ws://").expect("a plain hub")
+        self.url.split_once("://").expect("a URL").1
     }
 }
 
