@@ -183,7 +183,7 @@ fn act(world: &mut World, ledger: &mut Ledger, step: Step) {
 /// Runs a history to its end, and checks that what devices wrote that were never restored is there.
 fn run(seed: u64, net: Net, steps: Vec<Step>) -> (World, Ledger) {
     let mut config = HubConfig::default();
-    config.session.window_bytes = if seed % 2 == 0 { 200 } else { 1 << 20 };
+    config.session.window_bytes = if seed.is_multiple_of(2) { 200 } else { 1 << 20 };
     let mut world = World::with_hub(3, seed, net, config);
     let mut ledger = Ledger::default();
     for step in steps {
