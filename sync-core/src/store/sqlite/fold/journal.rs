@@ -120,14 +120,21 @@ pub(super) fn entries_sql(table: &Table, form: Form) -> String {
             )
         }
     };
-    format!(
-        "SELECT j.n, j.f, j.m, j.at, j.o, {live}, {id}, c.r, {keys} FROM __pocketsync_journal j \
-         LEFT JOIN {name} t ON {on_row} LEFT JOIN {clock} c ON {on_clock} \
-         WHERE j.t = ?1 AND j.n BETWEEN ?2 AND ?3 {which} ORDER BY j.n"
-    )
+    let select = format!("SELECT j.n, j.f, j.m, j.at, j.o, {live}, {id}, c.r, {keys} FROM");
+    let joins = format!("LEFT JOIN {name} t ON {on_row} LEFT JOIN {clock} c ON {on_clock}");
+    let range = format!("j.t = ?1 AND j.n BETWEEN ?2 AND ?3 {which}");
+    if form == Form::Natural {
+        // Keys come in any order: sorted, each lookup is next to the one before. The LIMIT keeps
+        // SQLite from doing the lookups first.
+        return format!(
+            "{select} (SELECT * FROM __pocketsync_journal j WHERE {range} ORDER BY {keys}, j.n LIMIT -1) j {joins}"
+        );
+    }
+    format!("{select} __pocketsync_journal j {joins} WHERE {range} ORDER BY j.n")
 }
 
-/// Reads the entries of a table from `first` to `last`, in the order of the writes.
+/// Reads the entries of a table from `first` to `last`; those of one key in the order of the
+/// writes.
 pub(super) fn read_entries(
     engine: &Engine,
     table: &Table,
