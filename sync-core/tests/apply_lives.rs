@@ -187,8 +187,8 @@ fn an_unfolded_local_write_keeps_its_value_and_its_time() {
     device.sql("UPDATE note SET body = 'written and not folded' WHERE id = 1");
     // Later than what is folded, earlier than what is not.
     let earlier = at(device.engine.meta.clock().ms(), 200);
-    std::thread::sleep(std::time::Duration::from_millis(5));
     device.sql("UPDATE note SET body = 'last' WHERE id = 1");
+    device.shift_journal(10);
     let theirs = change("note", &id).set("body", earlier, text("theirs")).set("stars", earlier, int(9));
     Peer::new(200).send(&mut device, &[theirs]);
     assert_eq!(rows(&device, "SELECT * FROM note"), ["1|last|9"]);

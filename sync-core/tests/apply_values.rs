@@ -90,7 +90,7 @@ fn what_affinity_changes_is_kept_as_it_was_merged() {
     ];
     let mut peer = Peer::new(1);
     let row = insert("thing", &id, at(10, 1), &cells);
-    peer.send(&mut device, &[row.clone()]);
+    peer.send(&mut device, std::slice::from_ref(&row));
     assert_eq!(
         rows(&device, "SELECT typeof(i), typeof(t), typeof(r), typeof(n), typeof(b) FROM thing"),
         ["integer|text|real|integer|text"]

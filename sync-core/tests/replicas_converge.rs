@@ -118,7 +118,7 @@ fn state(device: &Device) -> State {
     for name in TABLES {
         let table = engine.catalog.by_name(name).unwrap();
         let mut statement = engine.conn.prepare(&format!("SELECT * FROM {name}")).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let value = |column: &str| {

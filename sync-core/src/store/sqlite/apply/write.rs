@@ -222,6 +222,9 @@ fn move_natural(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Columns, and what to write there.
+type LocalRow = (Vec<usize>, Vec<Value>);
+
 /// The columns to insert and their local values. `Err`: a reference cannot be shown.
 fn local_row(
     engine: &Engine,
@@ -229,7 +232,7 @@ fn local_row(
     table: &Table,
     key: &RowKey,
     placeholder: Option<&Value>,
-) -> Result<Result<(Vec<usize>, Vec<Value>), Refusal>, StoreError> {
+) -> Result<Result<LocalRow, Refusal>, StoreError> {
     let row = &work.rows[key];
     let (mut positions, mut values) = (Vec::new(), Vec::new());
     let natural = matches!(key.1, RowId::Natural(_));

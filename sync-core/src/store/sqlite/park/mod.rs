@@ -66,11 +66,8 @@ const BATCH: usize = 4096;
 /// When the file cannot be read or written.
 pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
-    let bare = orphans::mark(engine, folded)?;
     let mut work = Work::new(engine)?;
-    for key in &bare {
-        work.load(engine, key)?;
-    }
+    orphans::mark(engine, folded, &mut work)?;
     settle(engine, &mut work, BTreeSet::new(), &[], &mut shown)?;
     for (&table_no, ids) in &folded.touched {
         if !index::has_claims(engine, table_no)? && !index::has_waiting(engine, table_no)? {

@@ -6,8 +6,8 @@
 //! is everywhere as the application has it. SQLite allows neither where it enforces foreign keys.
 //!
 //! A part of a natural key has no version of its own, so there is no such write where a row is
-//! identified by what it refers to. Where that is a surrogate row, the row becomes another one;
-//! where it is a plain value, the row is hidden, as everywhere else, until its parent is back.
+//! identified by what it refers to. Such a row is hidden, as everywhere else, until its parent is
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,61 +15,59 @@ use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::fold::Folded;
 use super::super::refs;
-use super::super::row_clock::RowClock;
-use super::super::system::{AsideReason, clock_table};
+use super::super::system::clock_table;
 use super::links::Link;
-use super::row::{LocalKey, Row, RowKey, is_identity};
+use super::row::{LocalKey, Row};
 use super::table_sql;
 use super::work::Work;
 use crate::clock::Version;
 use crate::id::RowId;
-use crate::merge::{Cell, Life};
-use crate::store::{Record, RecordCell, StoreError};
+use crate::merge::Cell;
+use crate::store::{RecordCell, StoreError};
 use crate::value::Value;
 
 /// A row whose reference is to be looked at: its table and local key.
 type Child = (u32, LocalKey);
 
 /// Gives the references that lost their row in this fold, and those that were written to nothing,
-/// their merged values. Answers the rows that may have to be hidden.
-pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<BTreeSet<RowKey>, StoreError> {
-    let mut work = Work::new(engine)?;
+/// their merged values. Takes the rows that may have to be hidden into `work`.
+pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Result<(), StoreError> {
     let mut found: BTreeMap<Child, BTreeSet<usize>> = BTreeMap::new();
     // Rows that were identified by a row that left its key, and by which one.
-    let mut renamed: BTreeMap<Child, BTreeMap<usize, RowId>> = BTreeMap::new();
-    let mut bare = BTreeSet::new();
+    let mut bereft: BTreeMap<Child, BTreeMap<usize, RowId>> = BTreeMap::new();
     for child in engine.catalog.tables.values() {
         for link in work.links.from(child.no) {
             let in_key = |position: &usize| child.key.contains(position) && !child.is_surrogate();
-            let identifies = !link.by_row && link.child_columns.iter().all(in_key);
+            let identifies = link.child_columns.iter().all(in_key);
             for (at, left) in candidates(engine, child, link, folded)? {
+                let key = (child.no, at);
                 if identifies {
-                    bare.extend(refs::clock(engine, child.no, &at)?.map(|(id, _)| (child.no, id)));
-                }
-                for &position in &link.child_columns {
-                    let key = (child.no, at.clone());
-                    if !in_key(&position) {
-                        found.entry(key).or_default().insert(position);
-                    } else if let Some(left) = left.as_ref().filter(|_| link.by_row) {
-                        renamed.entry(key).or_default().insert(position, left.clone());
+                    let parents = bereft.entry(key).or_default();
+                    if let Some(left) = left.filter(|_| link.by_row) {
+                        parents.insert(link.child_columns[0], left);
                     }
+                    continue;
+                }
+                for &position in link.child_columns.iter().filter(|position| !in_key(position)) {
+                    found.entry(key.clone()).or_default().insert(position);
                 }
             }
         }
     }
-    if found.is_empty() && renamed.is_empty() {
-        return Ok(bare);
+    for (child, parents) in &bereft {
+        load_as_it_was(engine, work, child, parents, folded.seq)?;
+    }
+    if found.is_empty() {
+        return Ok(());
     }
     let version = Version::new(engine.meta.clock().next(), engine.site());
-    let mut late = !renamed.is_empty();
-    for (child, was) in &renamed {
-        rename(engine, child, was, version, folded.seq)?;
-    }
+    let mut late = false;
+    let mut children = Work::new(engine)?;
     for ((table_no, at), positions) in found {
         let Some((id, _)) = refs::clock(engine, table_no, &at)? else { continue };
         let table = engine.catalog.tables[&table_no].clone();
         let key = (table_no, id);
-        let row = work.load(engine, &key)?;
+        let row = children.load(engine, &key)?;
         for position in positions {
             late |= settle_column(engine, &table, row, position, version, folded.seq)?;
         }
@@ -88,7 +86,7 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded) -> Result<BTreeSet<RowK
             .prepare_cached("UPDATE __pocketsync_log SET clock = ?2 WHERE seq = ?1")?
             .execute((folded.seq as i64, engine.meta.clock))?;
     }
-    Ok(bare)
+    Ok(())
 }
 
 /// The shown rows whose reference through a link may have lost its row, with the row that left
@@ -184,49 +182,33 @@ fn is_dangling(engine: &Engine, table: &Table, row: &Row, position: usize) -> Re
     Ok(false)
 }
 
-/// A row that is identified by the row that was under a key is another row now: the old one is
-/// dead, and the one that is shown was born.
-fn rename(
-    engine: &mut Engine,
+/// Takes in a row that is identified by rows that left their keys, as what it was before they did.
+fn load_as_it_was(
+    engine: &Engine,
+    work: &mut Work,
     (table_no, at): &Child,
-    was: &BTreeMap<usize, RowId>,
-    version: Version,
+    parents: &BTreeMap<usize, RowId>,
     seq: u64,
 ) -> Result<(), StoreError> {
-    let Some((RowId::Natural(parts), clock)) = refs::clock(engine, *table_no, at)? else { return Ok(()) };
-    let table = engine.catalog.tables[table_no].clone();
-    let old: Box<[Value]> = parts
-        .iter()
-        .zip(&table.key)
-        .map(|(part, position)| {
-            was.get(position).map_or_else(|| part.clone(), |id| Value::Ref(Box::new(id.clone())))
-        })
-        .collect();
-    if old == parts {
+    let Some((id, clock)) = refs::clock(engine, *table_no, at)? else { return Ok(()) };
+    let table = &engine.catalog.tables[table_no];
+    // A row that was inserted in this very fold was never anything else.
+    let was = match &id {
+        RowId::Natural(parts) if clock.life_seq != seq => {
+            let part = |(part, position): (&Value, &usize)| {
+                parents.get(position).map_or_else(|| part.clone(), |id| Value::Ref(Box::new(id.clone())))
+            };
+            RowId::Natural(parts.iter().zip(&table.key).map(part).collect())
+        }
+        _ => id.clone(),
+    };
+    if was == id || refs::local_key(engine, *table_no, &was)?.is_some() {
+        work.load(engine, &(*table_no, id))?;
         return Ok(());
     }
-    let (old, new) = (RowId::Natural(old), RowId::Natural(parts));
-    refs::remove_shadows(engine, *table_no, &old)?;
-    // Inserted in this very fold, it never was the old one.
-    if clock.life_seq != seq {
-        let life = Life { died: clock.life.died.max(Some(version)), ..clock.life };
-        let record = Record { life, life_seq: seq, cells: BTreeMap::new() };
-        refs::put_aside(engine, *table_no, &old, AsideReason::Deleted, None, &record)?;
-    }
-    let past = refs::aside(engine, *table_no, &new)?;
-    refs::remove_aside(engine, *table_no, &new)?;
-    let born = RowClock::inserted(version, seq, table.column_count());
-    let mut row =
-        Row { record: Record { life: born.life, life_seq: seq, cells: BTreeMap::new() }, ..Row::default() };
-    if let Some((_, past)) = past {
-        row.record.life.join(&past.life);
-    }
-    let local = table_sql::read(engine, &table, at)?;
-    for (position, value) in local.into_iter().enumerate().filter(|(at, _)| !is_identity(&table, &new, *at)) {
-        row.record
-            .cells
-            .insert(table.columns[position].no, RecordCell { cell: Cell { version, value }, seq });
-    }
-    let clock = row.clock(&table, &new, at);
-    refs::put_clock(engine, *table_no, at, &new, &clock)
+    let mut row = Row::load_shown(engine, table, &was, at.clone(), &clock)?;
+    // Where its parent is under another key now, so is this row.
+    row.whole = true;
+    work.take(table, (*table_no, was), row);
+    Ok(())
 }

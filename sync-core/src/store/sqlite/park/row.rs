@@ -91,7 +91,8 @@ impl Row {
         })
     }
 
-    fn load_shown(
+    /// What is stored of a row that its table shows under `at`.
+    pub(super) fn load_shown(
         engine: &Engine,
         table: &Table,
         id: &RowId,
@@ -149,8 +150,7 @@ impl Row {
         let record = &self.record;
         let own =
             |column: &u32| !table.position(*column).is_some_and(|position| is_identity(table, id, position));
-        let base_columns =
-            record.cells.keys().filter(|column| own(column)).last().map_or(0, |column| column + 1);
+        let base_columns = record.cells.keys().rfind(|column| own(column)).map_or(0, |column| column + 1);
         let mut counts: BTreeMap<(Version, u64), usize> = BTreeMap::new();
         for held in record.cells.values() {
             *counts.entry((held.cell.version, held.seq)).or_default() += 1;

@@ -64,22 +64,28 @@ impl Work {
     /// Takes a row in, if it is not there yet.
     pub(crate) fn load(&mut self, engine: &Engine, key: &RowKey) -> Result<&mut Row, StoreError> {
         if !self.rows.contains_key(key) {
-            let mut row = Row::load(engine, key)?;
-            row.age = row.record.life.born;
-            if let Some(table) = engine.catalog.tables.get(&key.0) {
-                if row.at.is_some() {
-                    row.offered = self.links.offers(table, &key.1, &row.record, &self.defaults);
-                }
-                if row.is_claimant() {
-                    row.claims = claims(table, &key.1, &row.record, &self.defaults);
-                }
+            let row = Row::load(engine, key)?;
+            match engine.catalog.tables.get(&key.0) {
+                Some(table) => self.take(table, key.clone(), row),
+                None => drop(self.rows.insert(key.clone(), row)),
             }
-            for claim in &row.claims {
-                self.by_claim.entry(claim.clone()).or_default().insert((row.age, key.clone()));
-            }
-            self.rows.insert(key.clone(), row);
         }
         Ok(self.rows.get_mut(key).expect("it was there or was put there"))
+    }
+
+    /// Takes a row in as it is.
+    pub(crate) fn take(&mut self, table: &Table, key: RowKey, mut row: Row) {
+        row.age = row.record.life.born;
+        if row.at.is_some() {
+            row.offered = self.links.offers(table, &key.1, &row.record, &self.defaults);
+        }
+        if row.is_claimant() {
+            row.claims = claims(table, &key.1, &row.record, &self.defaults);
+        }
+        for claim in &row.claims {
+            self.by_claim.entry(claim.clone()).or_default().insert((row.age, key.clone()));
+        }
+        self.rows.insert(key, row);
     }
 
     /// Recomputes what a row claims. Answers what it claimed before, where that differs.
