@@ -322,3 +322,14 @@ fn a_join_row_goes_with_the_key_of_what_it_joins() {
     device.fold();
     assert_eq!(rows(&device, "SELECT * FROM vote"), ["30|me|1"]);
 }
+
+#[test]
+fn a_row_that_dies_with_the_one_that_kept_it_out_has_no_children() {
+    let mut device = Device::new(MUSIC);
+    let mut peer = Peer::new(1);
+    let twin =
+        |n: u64, ms| insert("artist", &surrogate(1, n), at(ms, 1), &[("id", int(1)), ("name", text("twin"))]);
+    peer.send(&mut device, &[twin(1, 10), twin(2, 20)]);
+    peer.send(&mut device, &[died("artist", 1, 30), died("artist", 2, 30), album(3, 2)]);
+    assert_eq!(parked(&device), ["album|missing parent"]);
+}

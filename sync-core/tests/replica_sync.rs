@@ -110,6 +110,47 @@ fn the_status_names_tables_that_lost_their_triggers_and_those_that_are_gone() {
 }
 
 #[test]
+fn triggers_that_keep_derived_data_run_for_remote_changes() {
+    let schema = "CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, edits INT DEFAULT 0);
+        CREATE TABLE audit(what TEXT);
+        CREATE VIRTUAL TABLE search USING fts5(title, content='note', content_rowid='id');
+        CREATE TRIGGER \"note added\" AFTER INSERT ON note BEGIN -- UPDATE note
+          INSERT INTO search(rowid, title) VALUES(NEW.id, NEW.title); END;
+        CREATE TRIGGER note_gone AFTER DELETE ON note BEGIN
+          INSERT INTO search(search, rowid, title) VALUES('delete', OLD.id, OLD.title); END;
+        CREATE TRIGGER note_changed AFTER UPDATE OF title ON note BEGIN
+          INSERT INTO search(search, rowid, title) VALUES('delete', OLD.id, OLD.title);
+          INSERT INTO search(rowid, title) VALUES(NEW.id, NEW.title); END;
+        CREATE TRIGGER counted AFTER UPDATE OF title ON note BEGIN
+          UPDATE OR IGNORE [note] SET edits = edits + 1 WHERE id = NEW.id; INSERT INTO audit VALUES('edit'); END;
+        CREATE TRIGGER needs_more AFTER INSERT ON note BEGIN INSERT INTO audit VALUES(not_there(NEW.id)); END;";
+    let (a, b) = (Device::untracked(schema), Device::untracked(schema));
+    a.app.execute_batch("DROP TRIGGER needs_more").unwrap();
+    for device in [&a, &b] {
+        device.replica.track(&Tables::only(["note"])).unwrap();
+    }
+    a.app.execute_batch("INSERT INTO note(title) VALUES('milk'), ('bread'), ('eggs')").unwrap();
+    b.pull(&a);
+    a.app
+        .execute_batch(
+            "UPDATE note SET title = 'rye' WHERE title = 'bread'; DELETE FROM note WHERE title = 'eggs'",
+        )
+        .unwrap();
+    b.pull(&a);
+    let found = |word: &str| b.rows(&format!("SELECT title FROM search WHERE search MATCH '{word}'"));
+    assert_eq!((found("milk"), found("rye")), (vec!["milk".to_owned()], vec!["rye".to_owned()]));
+    assert!(found("bread").is_empty() && found("eggs").is_empty());
+    b.app.execute_batch("INSERT INTO search(search, rank) VALUES('integrity-check', 1)").unwrap();
+    let edits = b.rows("SELECT CAST(edits AS TEXT) FROM note WHERE title = 'rye'");
+    assert_eq!(edits, ["1"], "counted at the origin only");
+    assert!(
+        b.rows("SELECT what FROM audit").is_empty(),
+        "what also writes tracked tables does not run again"
+    );
+    assert_eq!(b.replica.status().unwrap().journal, 0);
+}
+
+#[test]
 fn rows_of_the_same_template_are_the_same_rows() {
     let template = format!("{NOTES}; INSERT INTO note VALUES(1, 'welcome', NULL), (2, 'tour', 5)");
     let (a, b) = (Device::new(&template), Device::new(&template));

@@ -8,6 +8,7 @@ use super::engine::Engine;
 use super::meta::Meta;
 use super::refs::StatementCache;
 use super::system::FORMAT;
+use super::tracking::mirror;
 use crate::clock::Hlc;
 use crate::id::SiteId;
 use crate::lineage::{Incarnation, Lineage, Stamp};
@@ -49,6 +50,7 @@ impl Engine {
             self.lineage = load_lineage(&self.conn)?;
             let catalog = catalog_load::load(&self.conn)?;
             self.set_catalog(catalog);
+            mirror(&self.conn, &self.catalog)?;
         }
         let stamp = self.draw_stamp()?;
         let (head, offered) = (self.meta.head as u64, self.meta.offered_seq as u64);

@@ -11,7 +11,7 @@ use super::fold;
 use super::introspect;
 use super::park;
 use super::system::PREFIX;
-use super::tracking::{audit, install, new_columns, register, renamed_columns};
+use super::tracking::{audit, install, mirror, new_columns, register, renamed_columns};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
@@ -79,8 +79,9 @@ pub(super) fn reload(engine: &mut Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Remembers that catalog and triggers fit the schema as it is now.
+/// Mirrors the application's triggers, and remembers that all fits the schema as it is now.
 pub(super) fn remember(engine: &mut Engine) -> Result<(), StoreError> {
+    mirror(&engine.conn, &engine.catalog)?;
     engine.meta.schema_version = schema_version(engine)?;
     Ok(())
 }

@@ -21,12 +21,13 @@ pub(crate) fn contest(
     released: &[Claim],
 ) -> Result<(), StoreError> {
     let mut list: BTreeSet<(Option<Version>, RowKey)> = BTreeSet::new();
-    for claim in released {
-        push_claimants(engine, work, claim, &mut list)?;
-    }
+    // All of them first: a list made on the way would name rows by what they claimed before.
+    let mut before = Vec::new();
     for key in changed {
         let had_them = work.rows[key].wins;
-        let before = work.refresh_claims(engine.catalog.tables.get(&key.0), key);
+        before.push((key, had_them, work.refresh_claims(engine.catalog.tables.get(&key.0), key)));
+    }
+    for (key, had_them, before) in before {
         let row = work.rows.get_mut(key).expect("changed rows are under work");
         if row.claims.is_empty() {
             row.wins = row.is_claimant() && engine.catalog.tables.contains_key(&key.0);
@@ -39,9 +40,12 @@ pub(crate) fn contest(
             }
         }
     }
+    for claim in released {
+        push_claimants(engine, work, claim, &mut list)?;
+    }
     while let Some((age, key)) = list.pop_first() {
         let claims = work.rows[&key].claims.clone();
-        let mut wins = true;
+        let mut wins = work.rows[&key].is_claimant();
         for claim in &claims {
             work.load_claimants(engine, claim)?;
             wins &= !older(work, claim, &(age, key.clone())).any(|other| work.rows[other].wins);

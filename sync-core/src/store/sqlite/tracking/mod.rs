@@ -6,12 +6,13 @@
 //! triggers  the SQL of the triggers of one table
 //! install   journal, clock tables and triggers made to fit the catalog
 //! audit     rows that came or went unseen      new_columns   bits that old triggers did not set
-//! renamed_columns  columns with a new name
+//! renamed_columns  columns with a new name  mirror  the user's triggers on derived data
 //! track     all of it in one transaction         untrack   all of it gone
 //! ```
 
 mod audit;
 mod install;
+mod mirror;
 pub(super) mod new_columns;
 mod plan;
 pub(super) mod register;
@@ -22,6 +23,7 @@ mod untrack;
 
 pub(super) use audit::audit;
 pub(super) use install::install;
+pub(super) use mirror::mirror;
 pub use plan::{Tables, TrackError, TrackedTable, Warning};
 pub use track::track;
 pub use triggers::table_triggers;

@@ -4,6 +4,7 @@ use super::super::catalog::Catalog;
 use super::super::engine::Engine;
 use super::super::meta::Meta;
 use super::super::system::quote;
+use super::mirror::mirror;
 use crate::lineage::Lineage;
 use crate::store::{Sites, StoreError};
 
@@ -14,7 +15,9 @@ use crate::store::{Sites, StoreError};
 /// When the file cannot be written; it is unchanged then.
 pub fn untrack(engine: &mut Engine) -> Result<(), StoreError> {
     engine.conn.execute_batch("BEGIN IMMEDIATE")?;
-    let done = drop_everything(engine).and_then(|()| engine.conn.execute_batch("COMMIT"));
+    let done = mirror(&engine.conn, &Catalog::default())
+        .and_then(|()| drop_everything(engine))
+        .and_then(|()| engine.conn.execute_batch("COMMIT"));
     if let Err(error) = done {
         if !engine.conn.is_autocommit() {
             engine.conn.execute_batch("ROLLBACK")?;
