@@ -1,2 +1,104 @@
-//! Skeleton.
-fn main() {}
+//! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
+
+mod demo;
+mod diff;
+mod failure;
+mod hub;
+mod logging;
+mod meter;
+mod output;
+mod progress;
+mod replica;
+mod signals;
+mod status;
+mod sync;
+mod table;
+mod tls;
+mod token;
+mod track;
+mod untrack;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Context, Result};
+
+/// Keeps SQLite files the same across devices, offline included.
+///
+/// Every device has an ordinary SQLite file, which its application writes with ordinary SQL. PocketSync tracks what
+/// changed, ships it through a hub, merges, and tells everyone in real time.
+#[derive(Parser)]
+#[command(
+    name = "pocketsync",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+#[command(after_help = "\
+Begin here:
+  pocketsync demo                         a hub and three devices, conflicts and all, in two seconds
+
+Sync a file:
+  pocketsync hub --data ./hub             somewhere; listens on 127.0.0.1:9320
+  pocketsync track app.db                 on each device, once
+  pocketsync sync app.db --hub ws://127.0.0.1:9320 --scope notes --watch
+
+Exit codes:
+  0  done
+  1  the answer is no: the files differ, or are not in sync
+  2  wrong usage, or something is in the way
+  130, 143  ended early by Ctrl-C, by SIGTERM
+
+Logs go to stderr: -v for more, or RUST_LOG=pocketsync=debug. NO_COLOR=1 turns colour off.")]
+struct Cli {
+    /// Says more on stderr; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Hub(hub::Args),
+    Track(track::Args),
+    Untrack(untrack::Args),
+    Sync(sync::Args),
+    Status(status::Args),
+    Diff(diff::Args),
+    Demo(demo::Args),
+}
+
+impl Command {
+    fn run(self) -> Result {
+        match self {
+            Command::Hub(args) => hub::run(args),
+            Command::Track(args) => track::run(args),
+            Command::Untrack(args) => untrack::run(args),
+            Command::Sync(args) => sync::run(args),
+            Command::Status(args) => status::run(args),
+            Command::Diff(args) => diff::run(args),
+            Command::Demo(args) => demo::run(args),
+        }
+    }
+}
+
+/// Runs a future on threads of its own making.
+fn asynchronous(work: impl Future<Output = Result>) -> Result {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    threads.context("cannot start threads")?.block_on(work)
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.verbose);
+    match cli.command.run() {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}

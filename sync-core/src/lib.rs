@@ -1,6 +1,8 @@
 //! The heart of PocketSync: change tracking, changesets, merge, sessions and a hub as state
 //! machines. No sockets, no runtime, no threads; time comes in as an argument.
 
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod admission;
 pub mod change;
 pub mod clock;

@@ -85,6 +85,24 @@ impl Lineage {
         }
     }
 
+    /// A new opening begins after `head`, in a log of which others were offered numbers up to
+    /// `offered` only.
+    ///
+    /// As [`open`](Self::open), but where the list is full, openings that offered nothing to anyone
+    /// make room: their numbers go to the opening after them. So a replica that is opened any number
+    /// of times without meeting anyone still recognises what its peers hold.
+    pub fn open_after(&mut self, head: u64, offered: u64, stamp: Stamp) {
+        self.0.retain(|incarnation| incarnation.first_seq <= head);
+        if self.0.len() == Self::MAX
+            && let [.., before, last] = &mut self.0[..]
+            && before.first_seq > offered
+        {
+            last.first_seq = before.first_seq;
+            self.0.remove(Self::MAX - 2);
+        }
+        self.open(head, stamp);
+    }
+
     /// The stamp under which `seq` was handed out; zero for 0 and for what is not remembered.
     pub fn stamp_of(&self, seq: u64) -> Stamp {
         let older = self.0.partition_point(|incarnation| incarnation.first_seq <= seq);

@@ -193,6 +193,25 @@ fn nobody_is_told_what_came_from_there() {
     }
 }
 
+/// A life has one log number for birth and death: the birth that a peer tells must not hide from it
+/// the death that others have told.
+#[test]
+fn who_tells_of_a_birth_hears_of_the_death() {
+    for mut hub in AnyHub::both() {
+        let mut death = row(1, version(NOW + 10, 1), false, &[]);
+        death.life.died = Some(version(NOW + 10, 1));
+        take(&mut hub, group(site(1), 0, 1, changes(vec![death])));
+        let birth = changes(vec![row(1, version(NOW, 2), true, &[(0, 1)])]);
+        let committed = committed(take(&mut hub, group(site(2), 0, 1, birth.clone()))).unwrap();
+        assert!(committed.derived);
+        let answer = extract(&mut hub, site(2), committed.from, MIB);
+        let life = answer.changeset.tables[0].rows[0].life;
+        assert_eq!((life.died, life.is_alive()), (Some(version(NOW + 10, 1)), false));
+        assert!(answer.changeset.tables[0].rows[0].cells.is_empty(), "the cells are an echo");
+        assert_eq!(answer.to, committed.to);
+    }
+}
+
 #[test]
 fn a_live_delta_says_what_an_extract_would() {
     for mut hub in AnyHub::both() {

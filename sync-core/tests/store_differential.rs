@@ -120,7 +120,7 @@ fn stamp(file: &mut HubStore) -> Stamp {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn both_stores_give_the_same_replies(ops in proptest::collection::vec(op(), 1..40)) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::Stamp;
-use pocketsync_core::store::MemoryStore;
+use pocketsync_core::store::{ClockReading, MemoryStore};
 use pocketsync_core::value::Value;
 use proptest::prelude::*;
 use store_support::*;
@@ -25,6 +25,20 @@ enum Op {
     Update {
         device: usize,
         pick: usize,
+    },
+    /// A row with a key of its own is deleted if it is there, and inserted if not.
+    Toggle {
+        device: usize,
+        key: i64,
+    },
+    /// The device compares its clock, which is wrong, with the hub's.
+    Correct {
+        device: usize,
+    },
+    /// The device's clock is set, to another wrong time.
+    Jump {
+        device: usize,
+        skew_ms: i64,
     },
     /// A session with the hub, in pieces of so many bytes; the link may break after some.
     Sync {
@@ -65,6 +79,9 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (device.clone(), 0usize..50).prop_map(|(device, pick)| Op::Update { device, pick }),
         6 => (device.clone(), prop_oneof![1usize..200, Just(1 << 20)], prop_oneof![0usize..5, Just(usize::MAX)])
             .prop_map(|(device, max_bytes, pieces)| Op::Sync { device, max_bytes, pieces }),
+        2 => (device.clone(), 0i64..3).prop_map(|(device, key)| Op::Toggle { device, key }),
+        2 => device.clone().prop_map(|device| Op::Correct { device }),
+        1 => (device, -100i64..100).prop_map(|(device, skew_ms)| Op::Jump { device, skew_ms }),
         2 => replica.clone().prop_map(|replica| Op::BackUp { replica }),
         1 => replica.clone().prop_map(|replica| Op::Restore { replica }),
         1 => replica.prop_map(|replica| Op::Reopen { replica }),
@@ -78,13 +95,22 @@ struct World {
     openings: u64,
     now: u64,
     marks: i64,
+    /// By how much each device's clock is wrong.
+    skew_ms: [i64; DEVICES],
 }
 
 impl World {
     fn new() -> Self {
         let mut replicas: Vec<_> = (0..DEVICES).map(|n| device(n as u8 + 1)).collect();
         replicas.push(MemoryStore::hub(site(99), Stamp(99)));
-        World { replicas, backups: BTreeMap::new(), openings: 1000, now: NOW, marks: 0 }
+        World {
+            replicas,
+            backups: BTreeMap::new(),
+            openings: 1000,
+            now: NOW,
+            marks: 0,
+            skew_ms: [0, -50, 50],
+        }
     }
 
     fn two(&mut self, a: usize, b: usize) -> [&mut MemoryStore; 2] {
@@ -98,10 +124,36 @@ impl World {
 
     fn step(&mut self, op: Op) {
         self.now += 1;
-        let (now, scope) = (self.now, scope());
+        let scope = scope();
+        let wall = |world: &World, device: usize| world.now.saturating_add_signed(world.skew_ms[device]);
         match op {
+            Op::Toggle { device, key: number } => {
+                let now = wall(self, device);
+                self.replicas[device].write(&scope, now, |tx| {
+                    if !tx.delete("n", &key(number)) {
+                        tx.insert_natural(
+                            "n",
+                            [Value::Integer(number)],
+                            &[("at", Value::Integer(now as i64))],
+                        );
+                    }
+                });
+            }
+            Op::Correct { device } => {
+                let clock = ClockReading {
+                    offset_ms: -self.skew_ms[device],
+                    peer_wall_ms: self.now,
+                    max_drift_ms: 300_000,
+                };
+                run_meet(&mut self.replicas[device], site(99), None, None, Some(clock));
+            }
+            Op::Jump { device, skew_ms } => {
+                jump(&mut self.replicas[device]);
+                self.skew_ms[device] = skew_ms;
+            }
             Op::Insert { device } => {
                 self.marks += 1;
+                let now = wall(self, device);
                 let mark = Value::Integer(self.marks);
                 self.replicas[device].write(&scope, now, |tx| {
                     let id = tx.insert("t", &[("mark", mark.clone())]);
@@ -113,6 +165,7 @@ impl World {
                 let ids: Vec<RowId> = rows.get("t").into_iter().flat_map(|t| t.keys().cloned()).collect();
                 if !ids.is_empty() {
                     let id = &ids[pick % ids.len()];
+                    let now = wall(self, device);
                     let value = Value::Integer(now as i64);
                     self.replicas[device].write(&scope, now, |tx| tx.update("t", id, &[("value", value)]));
                 }

@@ -6,7 +6,7 @@ mod generators;
 use std::collections::BTreeSet;
 
 use generators::changeset;
-use pocketsync_core::change::Changeset;
+use pocketsync_core::change::{Changeset, RowChange, TableChanges};
 use pocketsync_core::codec::DecodeError;
 use pocketsync_core::wire::Body;
 use proptest::collection::vec;
@@ -41,8 +41,19 @@ proptest! {
         let body = Body::seal(&changeset, compress);
         prop_assert_eq!(body.is_empty(), changeset.is_empty());
         if !changeset.is_empty() {
-            prop_assert_eq!(body.open(1 << 20).unwrap(), changeset);
+            prop_assert_eq!(&body.open(1 << 20).unwrap(), &changeset);
+            prop_assert_eq!(&body.compressed(), &Body::seal(&changeset, true));
         }
+    }
+
+    /// Who extracts by weight sends nothing that a receiver with twice that limit refuses.
+    #[test]
+    fn what_weighs_half_the_limit_passes(changeset in changeset(), compress in any::<bool>()) {
+        let names = |table: &TableChanges| table.name.len() + table.columns.concat().len();
+        let rows = changeset.tables.iter().flat_map(|table| &table.rows);
+        let weight = rows.map(RowChange::weight).sum::<usize>();
+        let limit = 2 * (weight + changeset.tables.iter().map(names).sum::<usize>()) + 1024;
+        prop_assert!(Body::seal(&changeset, compress).open(limit).is_ok());
     }
 
     #[test]

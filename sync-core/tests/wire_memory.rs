@@ -83,7 +83,7 @@ fn memory_follows_the_input() {
     hostile_messages();
     assembling();
     let mut runner = TestRunner::deterministic();
-    for _ in 0..500 {
+    for _ in 0..200 {
         let mut bytes = changeset().new_tree(&mut runner).unwrap().current().encode();
         check_changeset(&bytes);
         let len = bytes.len();

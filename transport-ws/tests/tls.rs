@@ -2,42 +2,16 @@
 #![cfg(feature = "tls")]
 
 mod pair;
+mod trust;
 
 use std::sync::Arc;
 
 use futures::{SinkExt, StreamExt};
 use pair::{tcp, url};
 use pocketsync_core::transport::TransportError;
-use pocketsync_ws::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use pocketsync_ws::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring};
+use pocketsync_ws::rustls::{ClientConfig, ServerConfig};
 use pocketsync_ws::{WsConfig, tls_accept, tls_client};
-
-struct Trust {
-    hub: Arc<ServerConfig>,
-    device: Arc<ClientConfig>,
-}
-
-/// A certificate for `hub.test`, and a device that trusts it.
-fn trust() -> Trust {
-    let provider = Arc::new(ring::default_provider());
-    let made = rcgen::generate_simple_self_signed(["hub.test".to_owned()]).unwrap();
-    let certificate: CertificateDer<'static> = made.cert.der().clone();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let hub = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let device = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Trust { hub: Arc::new(hub), device: Arc::new(device) }
-}
+use trust::trust;
 
 #[tokio::test]
 async fn frames_pass_over_tls_and_a_close_is_orderly() {

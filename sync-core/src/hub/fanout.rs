@@ -33,8 +33,7 @@ impl Hub {
         // A store with tables says only that there is something new; the sessions extract it.
         let silent = committed.delta.is_empty() && committed.from != committed.to;
         let plain = Body::seal(&committed.delta, false);
-        let compressed =
-            if self.config.session.compression { Body::seal(&committed.delta, true) } else { plain.clone() };
+        let compressed = if self.config.session.compression { plain.compressed() } else { plain.clone() };
         let push =
             LivePush { from: &committed.from, to: &committed.to, plain: &plain, compressed: &compressed };
         for conn in members {

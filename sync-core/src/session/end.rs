@@ -18,7 +18,8 @@ pub enum SessionEnd {
     TheyFailed(WireError),
     /// We gave up, because of what the other side did.
     WeFailed(WireError),
-    /// We turned out to be restored from a backup, or a clone, and have a new site. Connect again.
+    /// We turned out to be restored from a backup, or a clone, and have a new site. Connect again,
+    /// and end whatever other sessions the replica has: they go by the old name.
     Forked {
         /// The new site.
         site: SiteId,

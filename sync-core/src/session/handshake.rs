@@ -37,6 +37,8 @@ pub(super) struct Greeted {
 /// What an introduction brought, until the store has made something of it.
 #[derive(Debug)]
 pub(super) struct Introduced {
+    /// Who we introduced ourselves as, or are known as to the store.
+    us: SiteId,
     peer: SiteId,
     lineage: Lineage,
     protocol: u16,
@@ -114,6 +116,7 @@ impl Session {
         let peer = Peer { site: hello.site, lineage: hello.lineage, head: hello.head };
         let holding = hello.holdings.into_iter().find(|holding| holding.replica == us);
         let introduced = Introduced {
+            us,
             peer: peer.site,
             lineage: peer.lineage.clone(),
             protocol: hello.protocol.min(PROTOCOL),
@@ -148,6 +151,7 @@ impl Session {
             }
         });
         let introduced = Introduced {
+            us,
             peer: welcome.site,
             lineage: welcome.lineage.clone(),
             protocol: welcome.protocol,
@@ -180,22 +184,27 @@ impl Session {
     pub(super) fn handle_met(&mut self, now: Now, met: Met) {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Meeting(introduced) => match met {
-                Met::Resume(resume) => self.go_live(now, *introduced, *resume),
-                Met::Forked { site } => {
-                    self.phase = Phase::Meeting(introduced);
-                    if !self.is_initiator {
-                        let error = WireError {
-                            code: ErrorCode::Closing,
-                            message: "this side was a copy and has a new site now; connect again".to_owned(),
-                            retry_after_ms: Some(0),
-                        };
-                        self.send(&Message::Error(error));
-                    }
-                    self.end(SessionEnd::Forked { site });
+                Met::Resume(resume) if resume.us.site == introduced.us => {
+                    self.go_live(now, *introduced, *resume);
                 }
+                // Another session of this replica found out first, and we go by a name that is no
+                // longer ours.
+                Met::Resume(resume) => self.fork(resume.us.site),
+                Met::Forked { site } => self.fork(site),
             },
             other => self.phase = other,
         }
+    }
+
+    fn fork(&mut self, site: SiteId) {
+        if !self.is_initiator {
+            self.send(&Message::Error(WireError {
+                code: ErrorCode::Closing,
+                message: "this side was a copy and has a new site now; connect again".to_owned(),
+                retry_after_ms: Some(0),
+            }));
+        }
+        self.end(SessionEnd::Forked { site });
     }
 
     fn go_live(&mut self, now: Now, introduced: Introduced, resume: Resume) {

@@ -66,7 +66,7 @@ impl Session {
             self.liveness.pinged = true;
             // A position that moved without anything to say is told in place of a ping: the answer
             // shows as well that the other side is there.
-            if !self.push_position(now) {
+            if !self.push_position() {
                 self.liveness.pings += 1;
                 let ping = Message::Ping(self.liveness.pings);
                 self.send(&ping);

@@ -176,7 +176,7 @@ impl Session {
     }
 
     /// Tells the peer a position that moved without anything for it. Says whether there was one.
-    pub(super) fn push_position(&mut self, _now: Now) -> bool {
+    pub(super) fn push_position(&mut self) -> bool {
         let Phase::Live(link) = &self.phase else { return false };
         let out = &link.outbound;
         if out.covered == out.sent || !out.whole || out.extracting || out.wanted || !out.has_room() {

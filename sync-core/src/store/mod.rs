@@ -19,7 +19,7 @@ pub mod sqlite;
 mod staging;
 mod verdict;
 
-pub use echo::is_echo;
+pub use echo::{is_echo, is_news_to_its_sender};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "sqlite")]
 pub use hub::{HubStore, HubStoreOptions};

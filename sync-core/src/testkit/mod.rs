@@ -16,4 +16,4 @@ pub use lossy_link::{LossyLink, Side};
 pub use network::MemoryNetwork;
 pub use pipe::{MemoryLink, memory_link, memory_pair};
 pub use replica::MemoryReplica;
-pub use runtime::{TestRuntime, yield_now};
+pub use runtime::TestRuntime;

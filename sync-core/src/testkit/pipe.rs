@@ -62,6 +62,8 @@ struct Inner {
 struct Direction {
     queue: VecDeque<Bytes>,
     closed: bool,
+    /// Nobody reads.
+    deaf: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -133,12 +135,12 @@ impl Stream for Receiving {
 }
 
 impl Drop for Receiving {
-    /// Nobody reads any more: for the other end, that is a loss unless it has closed.
+    /// Nobody reads any more: whoever sends will notice.
     fn drop(&mut self) {
         let mut inner = self.link.lock();
-        if !inner.directions[self.direction].closed {
-            cut(&mut inner);
-        }
+        let direction = &mut inner.directions[self.direction];
+        direction.deaf = true;
+        wake(&mut direction.writer);
     }
 }
 
@@ -156,8 +158,8 @@ impl Sink<Bytes> for Sending {
             return Poll::Ready(Err(lost()));
         }
         let direction = &mut inner.directions[self.direction];
-        if direction.closed {
-            return Poll::Ready(Err(TransportError::lost("this end is closed")));
+        if direction.closed || direction.deaf {
+            return Poll::Ready(Err(TransportError::lost("the link in memory is closed")));
         }
         if direction.queue.len() < CAPACITY {
             return Poll::Ready(Ok(()));

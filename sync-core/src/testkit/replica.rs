@@ -31,6 +31,7 @@ struct Inner {
     suspended: bool,
     failing: Option<StoreError>,
     requests: u64,
+    looks: u64,
     clock_jumps: u64,
     listeners: Vec<mpsc::UnboundedSender<()>>,
 }
@@ -50,6 +51,7 @@ impl MemoryReplica {
             suspended: false,
             failing: None,
             requests: 0,
+            looks: 0,
             clock_jumps: 0,
             listeners: Vec::new(),
         };
@@ -93,6 +95,11 @@ impl MemoryReplica {
     /// How many requests came.
     pub fn requests(&self) -> u64 {
         self.lock().requests
+    }
+
+    /// How often somebody asked whether anything had changed.
+    pub fn looks(&self) -> u64 {
+        self.lock().looks
     }
 
     /// How often the store was told that the clock was set.
@@ -149,6 +156,7 @@ impl Store for MemoryReplica {
 impl LocalStore for MemoryReplica {
     fn changed(&mut self) -> Result<bool, StoreError> {
         let mut inner = self.lock();
+        inner.looks += 1;
         inner.check()?;
         Ok(std::mem::take(&mut inner.changed))
     }

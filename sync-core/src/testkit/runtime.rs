@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, poll_fn};
+use futures::future::BoxFuture;
 
 use super::fate::splitmix;
 use crate::clock::Now;
@@ -351,19 +351,6 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         self.world.lock().timers.remove(&(self.deadline, self.number));
     }
-}
-
-/// Yields once: lets every other task that is ready have its turn.
-pub async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]

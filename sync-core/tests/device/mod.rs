@@ -1,19 +1,28 @@
 //! A device: a database file, the application's connection to it, and an engine.
 #![allow(dead_code)] // Each test program uses a part of it.
 
+mod mirror;
+
 use std::path::PathBuf;
 
-use pocketsync_core::id::RowId;
+use pocketsync_core::id::{RowId, SiteId};
+use pocketsync_core::lineage::Cursor;
 use pocketsync_core::rusqlite::{Connection, Params};
-use pocketsync_core::store::Record;
 use pocketsync_core::store::sqlite::engine::Engine;
 use pocketsync_core::store::sqlite::replica::ReplicaOptions;
 use pocketsync_core::store::sqlite::row_clock::RowClock;
 use pocketsync_core::store::sqlite::system::AsideReason;
 use pocketsync_core::store::sqlite::tracking::{Tables, track};
-use pocketsync_core::store::sqlite::{connection, fold, refs};
+use pocketsync_core::store::sqlite::{connection, extract, fold, genesis, refs};
+use pocketsync_core::store::{Extracted, Record};
 use pocketsync_core::value::Value;
 use tempfile::TempDir;
+
+#[allow(unused_imports)] // As above.
+pub(crate) use mirror::Mirror;
+
+/// Whoever asks, where it does not matter who.
+pub(crate) const SOMEBODY: SiteId = SiteId::from_bytes([0xee; 16]);
 
 pub(crate) struct Device {
     pub(crate) app: Connection,
@@ -77,6 +86,23 @@ impl Device {
 
     pub(crate) fn fold(&mut self) -> Option<u64> {
         self.engine.write(fold::run).unwrap()
+    }
+
+    /// Gives the rows that were there before tracking their clocks.
+    pub(crate) fn adopt(&mut self, table: &str) -> u64 {
+        let no = self.table(table);
+        self.engine.write(|engine| genesis::adopt(engine, no)).unwrap()
+    }
+
+    pub(crate) fn extract(&mut self, peer: SiteId, after: &Cursor, max_bytes: usize) -> Extracted {
+        self.engine.write(|engine| extract::run(engine, peer, after, max_bytes)).unwrap()
+    }
+
+    /// All that changed after a position, in one piece.
+    pub(crate) fn all_after(&mut self, after: &Cursor) -> Extracted {
+        let extracted = self.extract(SOMEBODY, after, usize::MAX);
+        assert!(extracted.last);
+        extracted
     }
 
     pub(crate) fn table(&self, name: &str) -> u32 {

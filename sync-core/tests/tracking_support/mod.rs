@@ -36,6 +36,17 @@ impl File {
         file
     }
 
+    /// Puts an engine of another, empty file in its place.
+    pub(crate) fn close_engine(&mut self) {
+        self.engine = Engine::load(Connection::open_in_memory().unwrap()).unwrap();
+    }
+
+    /// Closes the engine and opens it again.
+    pub(crate) fn reopen(&mut self) {
+        let conn = connection::open(&self.path, &ReplicaOptions::default()).unwrap();
+        self.engine = Engine::load(conn).unwrap();
+    }
+
     /// What the application's statements wrote into the journal, emptied before.
     pub(crate) fn capture(&self, sql: &str) -> Vec<Entry> {
         self.app.execute_batch("DELETE FROM __pocketsync_journal").unwrap();

@@ -10,7 +10,7 @@ use futures::stream::{BoxStream, Fuse};
 use futures::{FutureExt, StreamExt};
 
 use super::control::Control;
-use super::lane::{Done, Job, Lane, Look};
+use super::lane::Lane;
 use super::link::{Link, failure_of};
 use super::local::{JumpDetector, LookSchedule};
 use super::options::ClientOptions;
@@ -23,12 +23,14 @@ use crate::driver::local_store::{LocalStore, Summary};
 use crate::driver::status::Failure;
 use crate::id::Scope;
 use crate::runtime::Runtime;
-use crate::session::{Event, RequestId, SessionConfig, SessionEnd};
-use crate::store::{StoreError, StoreErrorKind, StoreReply, StoreRequest};
+use crate::session::{Event, SessionConfig, SessionEnd};
 use crate::transport::{Connector, Transport};
 
 /// After so many steps in a row the driver lets other tasks of its thread have a turn.
 const STEPS_A_TURN: usize = 32;
+
+/// An application that commits without a pause must not keep the driver busy with hearing of it.
+const NOTICES_A_STEP: usize = 64;
 
 pub(super) struct Engine<S> {
     pub(super) scope: Scope,
@@ -44,6 +46,8 @@ pub(super) struct Engine<S> {
     pub(super) jump_untold: bool,
     /// The application said that it committed, and nobody has looked since.
     pub(super) noticed: bool,
+    /// The lane's last job was a look.
+    pub(super) looked: bool,
     pub(super) phase: Phase,
     /// Counts the links, so that what the store answers finds the right one.
     pub(super) links: u64,
@@ -53,6 +57,8 @@ pub(super) struct Engine<S> {
     /// Whether `summary` may be out of date on the side of optimism.
     pub(super) unsure: bool,
     pub(super) last_error: Option<Failure>,
+    /// Whether `last_error` tells of a failed look, and goes with the next that succeeds.
+    pub(super) look_failed: bool,
     pub(super) last_sync_ms: Option<u64>,
     pub(super) retry_at_ms: Option<u64>,
     pub(super) shutting_down: bool,
@@ -76,6 +82,7 @@ impl<S: LocalStore> Engine<S> {
             clock: JumpDetector::new(now),
             jump_untold: false,
             noticed: false,
+            looked: false,
             phase: Phase::Waiting { until: now.mono },
             links: 0,
             retry: Retry::new(options.backoff_min, options.backoff_max),
@@ -83,6 +90,7 @@ impl<S: LocalStore> Engine<S> {
             summary: Summary::default(),
             unsure: true,
             last_error: None,
+            look_failed: false,
             last_sync_ms: None,
             retry_at_ms: None,
             shutting_down: false,
@@ -115,7 +123,8 @@ impl<S: LocalStore> Engine<S> {
 
     fn poll_notices(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        while let Poll::Ready(Some(())) = self.committed.poll_next_unpin(cx) {
+        for _ in 0..NOTICES_A_STEP {
+            let Poll::Ready(Some(())) = self.committed.poll_next_unpin(cx) else { break };
             self.noticed = true;
             self.unsure = true;
             self.schedule.look_now(now);
@@ -250,84 +259,6 @@ impl<S: LocalStore> Engine<S> {
         self.schedule.want_summary(now, true);
     }
 
-    fn handle_done(&mut self, now: Now, done: Done) {
-        match done {
-            Done::Request { link, id, reply } => self.handle_reply(now, link, id, reply),
-            Done::Look(Ok(look)) => self.handle_look(now, look),
-            Done::Look(Err(error)) | Done::ClockJumped(Err(error)) => self.handle_look_error(now, &error),
-            Done::ClockJumped(Ok(())) => {
-                self.jump_untold = false;
-                self.schedule.want_summary(now, true);
-            }
-        }
-    }
-
-    fn handle_reply(&mut self, now: Now, link: u64, id: RequestId, reply: Result<StoreReply, StoreError>) {
-        let Phase::Linked(open) = &mut self.phase else { return };
-        if link != self.links {
-            return;
-        }
-        if let Ok(StoreReply::Extracted(extracted)) = &reply {
-            self.waiters.extract_ended(&extracted.to, extracted.last);
-        }
-        open.handle_store(now, id, reply);
-        // Pieces that were under way when somebody asked do not cover what came before the
-        // question; ask for more when they are through.
-        if self.waiters.need_another_extract() {
-            open.local_changed(now);
-        }
-    }
-
-    fn handle_look(&mut self, now: Now, look: Look) {
-        if let Some(summary) = look.summary {
-            self.summary = summary;
-            // A notice that came while the look was running is not in it.
-            self.unsure = self.noticed;
-        }
-        if look.changed {
-            self.schedule.activity(now);
-            if let Phase::Linked(link) = &mut self.phase
-                && link.is_connected()
-            {
-                link.local_changed(now);
-            }
-        }
-    }
-
-    fn handle_look_error(&mut self, now: Now, error: &StoreError) {
-        self.unsure = true;
-        self.schedule.want_summary(now, false);
-        if !matches!(error.kind, StoreErrorKind::Suspended | StoreErrorKind::Busy) {
-            tracing::debug!(%error, "cannot look at the store");
-            self.last_error = Some(Failure::new(error.code(), error, error.is_retryable()));
-        }
-    }
-
-    /// Gives the lane its next job.
-    fn feed_lane(&mut self, now: Now) -> bool {
-        if !self.lane.is_free() || matches!(self.phase, Phase::Asleep | Phase::Ended) {
-            return false;
-        }
-        // A look comes before what the session wants: it is rare and cheap, and a long catch-up
-        // must not hide local commits. Before all comes what makes later stamps right.
-        if let Some(summary) = self.schedule.take_due(now) {
-            let job = if self.jump_untold {
-                Job::ClockJumped { scope: self.scope.clone() }
-            } else {
-                Job::Look { noticed: std::mem::take(&mut self.noticed), summary }
-            };
-            self.lane.start(job);
-            return true;
-        }
-        let Phase::Linked(link) = &mut self.phase else { return false };
-        let Some((id, request)) = link.next_request() else { return false };
-        if matches!(request, StoreRequest::Extract { .. }) {
-            self.waiters.extract_began();
-        }
-        self.lane.start(Job::Request { link: self.links, id, request: Box::new(request) });
-        true
-    }
-
     fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended) && self.lane.is_free()
     }
@@ -361,11 +292,11 @@ impl<S: LocalStore> Future for Engine<S> {
         for _ in 0..STEPS_A_TURN {
             let now = this.runtime.now();
             let progress = this.step(now, cx);
+            this.publish(now);
             if this.has_ended() {
                 this.control.end();
                 return Poll::Ready(());
             }
-            this.publish(now);
             let due_at = this.due_at();
             if !progress && !this.alarm.poll(due_at, cx) {
                 return Poll::Pending;

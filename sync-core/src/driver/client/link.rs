@@ -1,6 +1,6 @@
 //! One session over one transport.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -44,8 +44,11 @@ pub(super) struct Link {
     pub(super) peer: Option<SiteId>,
     /// When the handshake was done.
     pub(super) connected_at: Option<Duration>,
-    /// We hold whole transactions and everything that the peer had.
-    pub(super) caught_up: bool,
+    /// What the store has of the peer are whole transactions, and all that it had.
+    caught_up: bool,
+    /// The requests that bring what has arrived into the store; while there are any, more has
+    /// arrived than the store has.
+    applying: BTreeSet<RequestId>,
     /// The peer holds everything that we know to have.
     pub(super) up_to_date: bool,
     /// How far the peer holds us.
@@ -78,6 +81,7 @@ impl Link {
             peer: None,
             connected_at: None,
             caught_up: false,
+            applying: BTreeSet::new(),
             up_to_date: false,
             acked: Cursor::ZERO,
         };
@@ -89,9 +93,18 @@ impl Link {
         self.connected_at.is_some() && self.end.is_none() && !self.broken
     }
 
+    /// Whether the store has whole transactions, and everything that came from the peer.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.caught_up && self.applying.is_empty()
+    }
+
     /// The next thing that the session asks of the store.
     pub(super) fn next_request(&mut self) -> Option<(RequestId, StoreRequest)> {
         self.requests.pop_front()
+    }
+
+    pub(super) fn has_request(&self) -> bool {
+        !self.requests.is_empty()
     }
 
     /// The next thing that happened.
@@ -105,6 +118,7 @@ impl Link {
     }
 
     pub(super) fn handle_store(&mut self, now: Now, id: RequestId, reply: Result<StoreReply, StoreError>) {
+        self.applying.remove(&id);
         self.session.handle_store(now, id, reply);
         self.drain(now);
     }
@@ -212,7 +226,12 @@ impl Link {
         loop {
             match self.session.poll_output() {
                 Output::Transmit(frame) => self.transmit(frame),
-                Output::Store(id, request) => self.requests.push_back((id, request)),
+                Output::Store(id, request) => {
+                    if matches!(request, StoreRequest::Apply { .. }) {
+                        self.applying.insert(id);
+                    }
+                    self.requests.push_back((id, request));
+                }
                 Output::Admit(_) => self.session.handle_admission(now, Err(not_an_acceptor())),
                 Output::Event(event) => self.note(now, event),
                 Output::Wait(deadline) => {

@@ -10,6 +10,7 @@ mod orders;
 mod phase;
 mod report;
 mod retry;
+mod store_work;
 mod waiters;
 
 use std::fmt;
@@ -83,9 +84,10 @@ impl Client {
     }
 
     /// Completes when everything that was committed locally before the call is acknowledged by
-    /// the peer, and everything that the peer had is applied here. Tries to connect at once if
-    /// need be, and goes on trying; while suspended it waits for [`resume`](Self::resume). Put a
-    /// timeout around it where that matters.
+    /// the peer, and the peer's own changes are applied here: all that it had when the two
+    /// connected, and all that has arrived since. Tries to connect at once if need be, and goes
+    /// on trying; while suspended it waits for [`resume`](Self::resume). Put a timeout around it
+    /// where that matters.
     ///
     /// The call counts from the moment it is made, not from when the future is first polled.
     ///

@@ -23,8 +23,8 @@ pub struct ClientOptions {
     /// The largest wait after many failures.
     pub backoff_max: Duration,
     /// How often the store is asked for local commits while connected and something happened in
-    /// the last two seconds. At 10 ms, asking costs about a thousandth of a core, and a user
-    /// sees no delay.
+    /// the last two seconds. At 10 ms, asking costs a fraction of a percent of a core, and a
+    /// user sees no delay.
     pub poll_active: Duration,
     /// How seldom that becomes while connected and nothing happens: it doubles from
     /// [`poll_active`](Self::poll_active). At 250 ms the first write after a pause is still sent

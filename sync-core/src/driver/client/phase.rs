@@ -50,6 +50,11 @@ impl Phase {
         }
     }
 
+    /// Whether the session wants something of the store.
+    pub(super) fn has_request(&self) -> bool {
+        matches!(self, Phase::Linked(link) if link.has_request())
+    }
+
     /// When time alone makes a difference.
     pub(super) fn due_at(&self) -> Option<Duration> {
         match self {

@@ -11,7 +11,7 @@ impl<S: LocalStore> Engine<S> {
     pub(super) fn answer_waiters(&mut self) {
         if let Phase::Linked(link) = &self.phase
             && link.is_connected()
-            && link.caught_up
+            && link.is_caught_up()
         {
             self.waiters.resolve(&link.acked, link.up_to_date);
         }
@@ -26,7 +26,7 @@ impl<S: LocalStore> Engine<S> {
             Phase::Linked(link) if link.connected_at.is_none() => State::Connecting,
             Phase::Linked(link) if !link.is_connected() => State::Offline,
             Phase::Linked(link) => {
-                let in_sync = link.caught_up && link.up_to_date && !self.unsure;
+                let in_sync = link.is_caught_up() && link.up_to_date && !self.unsure;
                 if in_sync && self.summary.pending_changes == 0 { State::Live } else { State::CatchingUp }
             }
         }

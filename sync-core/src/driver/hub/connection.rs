@@ -41,9 +41,10 @@ pub(super) struct Connection {
     /// Taken from the queue, and not yet by the sink.
     next: Option<Bytes>,
     unflushed: bool,
-    reading: bool,
     /// Set with the order to finish; when it rings, what is left is given up.
     finish_by: Option<BoxFuture<'static, ()>>,
+    /// The other side has closed, or is gone.
+    heard_out: bool,
     ended: bool,
 }
 
@@ -63,8 +64,8 @@ impl Connection {
             close_timeout,
             next: None,
             unflushed: false,
-            reading: true,
             finish_by: None,
+            heard_out: false,
             ended: false,
         };
         (connection, sender)
@@ -80,7 +81,6 @@ impl Connection {
                     Poll::Ready(Some(Order::Finish) | None) if self.finish_by.is_none() => {
                         let deadline = self.runtime.now().mono + self.close_timeout;
                         self.finish_by = Some(self.runtime.sleep_until(deadline));
-                        self.reading = false;
                     }
                     _ => break,
                 }
@@ -102,6 +102,27 @@ impl Connection {
         Ok(sent)
     }
 
+    /// Closes the link once everything is sent, and reads on until the other side has closed as
+    /// well: with a link that is dropped while something unread is under way, TCP throws away
+    /// what was sent, and the other side would never learn why the session ended.
+    fn finish(&mut self, cx: &mut Context<'_>) -> Poll<Option<(ConnId, Happened)>> {
+        let given_up = self.finish_by.as_mut().is_some_and(|timeout| timeout.poll_unpin(cx).is_ready());
+        let flushed = self.next.is_none() && !self.unflushed;
+        let closed = flushed && self.transport.sink.as_mut().poll_close(cx).is_ready();
+        while !self.heard_out {
+            match self.transport.stream.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(_)) | None) => self.heard_out = true,
+                Poll::Pending => break,
+            }
+        }
+        if given_up || (closed && self.heard_out) {
+            self.ended = true;
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+
     fn lost(&mut self, reason: String) -> Poll<Option<(ConnId, Happened)>> {
         self.ended = true;
         Poll::Ready(Some((self.id, Happened::Lost(reason))))
@@ -121,16 +142,8 @@ impl Stream for Connection {
             Ok(sent) => return Poll::Ready(Some((this.id, Happened::Sent(sent)))),
             Err(error) => return this.lost(error.to_string()),
         }
-        if let Some(timeout) = &mut this.finish_by {
-            let closed = this.next.is_none() && this.transport.sink.as_mut().poll_close(cx).is_ready();
-            if closed || timeout.poll_unpin(cx).is_ready() {
-                this.ended = true;
-                return Poll::Ready(None);
-            }
-            return Poll::Pending;
-        }
-        if !this.reading {
-            return Poll::Pending;
+        if this.finish_by.is_some() {
+            return this.finish(cx);
         }
         match this.transport.stream.as_mut().poll_next(cx) {
             Poll::Pending => Poll::Pending,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc;
-use futures::future::BoxFuture;
+use futures::future::{AbortHandle, Abortable, BoxFuture};
 use futures::stream::{FuturesUnordered, SelectAll};
 
 use super::connection::{Connection, Happened, Order};
@@ -44,7 +44,7 @@ pub(super) struct Engine {
     connections: SelectAll<Connection>,
     /// Of the connections whose sessions are not over.
     open: BTreeMap<ConnId, Open>,
-    admitting: FuturesUnordered<BoxFuture<'static, (ConnId, Verdict)>>,
+    admitting: FuturesUnordered<Abortable<BoxFuture<'static, (ConnId, Verdict)>>>,
     requests: Requests,
     deadline: Option<Duration>,
     alarm: Alarm,
@@ -53,6 +53,8 @@ pub(super) struct Engine {
 
 struct Open {
     orders: mpsc::UnboundedSender<Order>,
+    /// Gives up the question who it is.
+    admission: Option<AbortHandle>,
     /// Whom admission took it for.
     identity: Option<String>,
 }
@@ -130,7 +132,7 @@ impl Engine {
             let conn = self.hub.open(now, transport.max_frame_bytes);
             let runtime = Arc::clone(&self.runtime);
             let (connection, orders) = Connection::new(conn, transport, runtime, self.close_timeout);
-            self.open.insert(conn, Open { orders, identity: None });
+            self.open.insert(conn, Open { orders, admission: None, identity: None });
             self.connections.push(connection);
             self.drain();
             progress = true;
@@ -156,7 +158,9 @@ impl Engine {
     fn take_verdicts(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
         for _ in 0..EVENTS_A_STEP {
-            let Poll::Ready(Some((conn, verdict))) = self.admitting.poll_next_unpin(cx) else { break };
+            let Poll::Ready(Some(answer)) = self.admitting.poll_next_unpin(cx) else { break };
+            // Nobody waits for an answer about a connection that is gone.
+            let Ok((conn, verdict)) = answer else { continue };
             if let (Ok(admitted), Some(open)) = (&verdict, self.open.get_mut(&conn)) {
                 open.identity = Some(admitted.identity.clone());
             }
@@ -191,7 +195,9 @@ impl Engine {
                 HubOutput::Closed { conn, end } => {
                     tracing::debug!(%conn, %end, "a session ended");
                     self.order(conn, Order::Finish);
-                    self.open.remove(&conn);
+                    if let Some(asking) = self.open.remove(&conn).and_then(|open| open.admission) {
+                        asking.abort();
+                    }
                 }
                 HubOutput::Wait(deadline) => {
                     self.deadline = deadline.at;
@@ -209,11 +215,15 @@ impl Engine {
     }
 
     fn ask_admission(&mut self, conn: ConnId, request: AdmitRequest) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
         let admission = Arc::clone(&self.admission);
-        self.admitting.push(Box::pin(async move {
+        let asking: BoxFuture<'static, _> = Box::pin(async move {
             let verdict = admission.admit(&request).await;
             (conn, verdict)
-        }));
+        });
+        let (handle, registration) = AbortHandle::new_pair();
+        open.admission = Some(handle);
+        self.admitting.push(Abortable::new(asking, registration));
     }
 
     fn has_ended(&self) -> bool {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::channel::mpsc;
+use futures::lock::Mutex;
 use futures::{SinkExt, Stream, StreamExt};
 
 use self::control::Control;
@@ -31,7 +32,9 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct HubServer {
     control: Arc<Control>,
-    arrivals: mpsc::Sender<Transport>,
+    // One sender for all handles: each clone of it would have a place in the queue of its own, and
+    // the queue no bound.
+    arrivals: Arc<Mutex<mpsc::Sender<Transport>>>,
 }
 
 impl fmt::Debug for HubServer {
@@ -77,7 +80,10 @@ impl HubServer {
         let control = Arc::new(Control::new());
         let (arrivals, arriving) = mpsc::channel(options.arrivals);
         let engine = Engine::new(store, width, admission, runtime, options, Arc::clone(&control), arriving);
-        (HubServer { control, arrivals }, HubDriver { engine: Box::pin(engine) })
+        (
+            HubServer { control, arrivals: Arc::new(Mutex::new(arrivals)) },
+            HubDriver { engine: Box::pin(engine) },
+        )
     }
 
     /// Hands in a new connection, and completes when the hub has taken it over; from then on it
@@ -86,7 +92,7 @@ impl HubServer {
     /// # Errors
     /// When the hub has stopped, or is about to.
     pub async fn serve(&self, transport: Transport) -> Result<(), HubStopped> {
-        self.arrivals.clone().send(transport).await.map_err(|_| HubStopped)
+        self.arrivals.lock().await.send(transport).await.map_err(|_| HubStopped)
     }
 
     /// How things stand.

@@ -19,7 +19,7 @@ const APPLICATION_ID: i64 = 0x506b_5379;
 ///   handed out numbers, `ticks` counts what is written to `peers`.
 /// * `sites`: whose writes are known, under the ordinals that the records use.
 /// * `names`: the numbers of tables (`col` -1) and columns.
-/// * `records`: the whole merged state of each row; `row` is the row's id. The index holds the
+/// * `records`: the whole merged state of each row; `row` is the key of the row's id. The index holds the
 ///   log: each row once, at its last change.
 /// * `origins`: which peer a log number came from, until the peer holds it again.
 /// * `peers`: how far each peer was read, and what it has of us.
@@ -36,7 +36,7 @@ const TABLES: &str = "
         seq INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (scope, tbl, row)) WITHOUT ROWID;
     CREATE INDEX records_by_seq ON records (scope, seq, tbl, row);
     CREATE TABLE origins (scope INTEGER NOT NULL, seq INTEGER NOT NULL, peer INTEGER NOT NULL,
-        peer_seq INTEGER NOT NULL, PRIMARY KEY (scope, seq)) WITHOUT ROWID;
+        PRIMARY KEY (scope, seq)) WITHOUT ROWID;
     CREATE INDEX origins_by_peer ON origins (scope, peer, seq);
     CREATE TABLE peers (scope INTEGER NOT NULL, site BLOB NOT NULL, tick INTEGER NOT NULL,
         state BLOB NOT NULL, PRIMARY KEY (scope, site)) WITHOUT ROWID;

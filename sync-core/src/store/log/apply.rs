@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::meet::drop_staged;
-use super::{ChangesetBuilder, PeerState, Records, Role};
+use super::{ChangesetBuilder, PeerState, Records, Role, row_key};
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Chunk, ChunkOutcome, Committed, Placement, StoreError, StoreErrorKind, place, remembered,
+    Chunk, ChunkOutcome, Committed, Placement, StoreError, StoreErrorKind, is_news_to_its_sender, place,
+    remembered,
 };
 
 /// Takes each piece in, in order.
@@ -46,7 +47,7 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
             group.push(changeset);
             peer.staged_bytes = 0;
             peer.streaming = streaming;
-            let committed = merge(records, site, peer.held.seq, group)?;
+            let committed = merge(records, site, group)?;
             ChunkOutcome::Applied { held: peer.held.clone(), committed }
         }
     };
@@ -62,10 +63,12 @@ fn begins_again(peer: &PeerState, lineage: &crate::lineage::Lineage, from: &Curs
 }
 
 /// Merges one group under the next log number, which is taken only if something changed.
+///
+/// What its sender does not know of the outcome goes under one more number, which came from nobody
+/// and so is told to everybody.
 fn merge(
     records: &mut impl Records,
     peer: SiteId,
-    peer_seq: u64,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
     let seq = records.state().head + 1;
@@ -76,25 +79,34 @@ fn merge(
         let number = names.table(&table.name);
         columns.push(table.columns.iter().map(|name| names.column(number, name)).collect::<Vec<u32>>());
         let source = columns.len() - 1;
-        rows.extend(table.rows.into_iter().map(|row| (number, row.id.to_bytes(), source, row)));
+        rows.extend(table.rows.into_iter().map(|row| (number, row_key(&row.id), source, row)));
     }
     // In the order of the store's keys, so that neighbours are found together.
     rows.sort_by(|a, b| (a.0, &a.1, a.2).cmp(&(b.0, &b.1, b.2)));
     let tell = records.state().role == Role::Hub;
     let mut delta = ChangesetBuilder::default();
-    let mut changed = false;
+    let (mut changed, mut derived) = (false, false);
     let mut rows = rows.into_iter().peekable();
     while let Some((table, key, source, row)) = rows.next() {
         let id = row.id.clone();
-        let mut record = records.record(table, &key)?.unwrap_or_default();
+        let held = records.record(table, &key)?;
+        let known = held.is_some();
+        let mut record = held.unwrap_or_default();
+        let before = record.life;
+        let mut told = row.life;
         let mut won = record.merge(row, &columns[source], seq).is_some();
         while let Some((_, _, source, again)) = rows.next_if(|next| next.0 == table && next.1 == key) {
+            told.join(&again.life);
             won |= record.merge(again, &columns[source], seq).is_some();
         }
         if won {
             changed = true;
-            records.put_record(table, &key, &record)?;
-            if tell && let Some(news) = record.changes(&id, |part| part == seq) {
+            if record.life != before && is_news_to_its_sender(&before, &told, &record.life) {
+                record.life_seq = seq + 1;
+                derived = true;
+            }
+            records.put_record(table, &key, &record, known)?;
+            if tell && let Some(news) = record.changes(&id, |part| part >= seq) {
                 delta.push(table, news);
             }
         }
@@ -102,13 +114,13 @@ fn merge(
     if !changed {
         return Ok(None);
     }
-    records.put_origin(seq, peer, peer_seq)?;
+    records.put_origin(seq, peer)?;
     let from = records.state().head_cursor();
     let state = records.state_mut();
-    state.head = seq;
-    let to = remembered(&state.lineage, seq);
+    state.head = if derived { seq + 1 } else { seq };
+    let to = remembered(&state.lineage, state.head);
     let delta = delta.finish(&state.names)?;
-    Ok(Some(Committed { from, to, delta, ..Committed::default() }))
+    Ok(Some(Committed { from, to, delta, derived, ..Committed::default() }))
 }
 
 /// Notes whose writes these are.

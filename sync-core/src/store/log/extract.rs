@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChangesetBuilder, LogState, Records, Role};
+use super::{ChangesetBuilder, LogState, Records, Role, row_of};
 use crate::change::RowChange;
 use crate::id::{RowId, SiteId};
 use crate::lineage::Cursor;
@@ -31,7 +31,7 @@ pub(crate) fn extract(
         return Ok(Extracted { to: head, last: true, changeset: Default::default() });
     }
     let start = Mark::of(after);
-    let resend_until = records.peer(peer)?.and_then(|peer| peer.resend).map_or(0, |resend| resend.until);
+    let resend_until = records.peer(peer)?.map_or(0, |peer| peer.resend_until);
     let mut echoes = Echoes { peer, base: start.base, resend_until, known: BTreeMap::new() };
     let mut piece = Piece { position: start.clone(), ..Piece::default() };
     let complete = records.scan(&start, &mut |seq, table, row, record| {
@@ -40,7 +40,7 @@ pub(crate) fn extract(
             return Ok(false);
         }
         echoes.look(records, &record)?;
-        let id = decode_id(row)?;
+        let id = row_of(row)?;
         if let Some(change) = record.changes(&id, |seq| echoes.wanted(seq)) {
             let weight = change.weight();
             if piece.bytes > 0 && piece.bytes + weight > max_bytes {
@@ -60,8 +60,8 @@ pub(crate) fn extract(
     let changeset = piece.changes.finish(&records.state().names)?;
     let state = records.state_mut();
     if state.role == Role::Device {
-        let seq = if piece.cut { piece.position.seq } else { to.seq };
-        state.offered.raise(&Offered { seq, ..piece.offered.0 });
+        // A position in the middle speaks of the head, too.
+        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
     }
     Ok(Extracted { to, last: !piece.cut, changeset })
 }
@@ -130,14 +130,4 @@ impl Echoes {
     fn wanted(&self, seq: u64) -> bool {
         seq > self.base && self.known.get(&seq) != Some(&true)
     }
-}
-
-/// A stored row id.
-pub(crate) fn decode_id(row: &[u8]) -> Result<RowId, StoreError> {
-    RowId::from_bytes(row).map_err(|error| {
-        StoreError::new(
-            StoreErrorKind::Corrupt,
-            format!("a stored row id is damaged ({error}); restore the store from a backup"),
-        )
-    })
 }

@@ -1,11 +1,10 @@
 //! Introductions: who we are, whether the histories fit, and from where to send.
 
-use super::{PeerState, Records, Resend, Role};
+use super::{PeerState, Records, Role};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, remembered, resume_at,
-    verdict,
+    Holding, Identity, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, resume_at, verdict,
 };
 
 /// How many holdings an introduction lists.
@@ -55,11 +54,6 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     if known.as_ref() != Some(&peer) {
         records.put_peer(request.peer.site, &peer)?;
     }
-    if let Some(resend) = &peer.resend
-        && resend.from.seq < Mark::of(&send_from).base
-    {
-        send_from = resend.from.clone();
-    }
     let state = records.state();
     let us = Peer { site: us, lineage: state.lineage.clone(), head: state.head_cursor() };
     let holding = holding(records, request.peer.site, Some(peer));
@@ -89,7 +83,8 @@ fn part_ways(records: &mut impl Records, shared: u64) -> Result<Option<SiteId>, 
 }
 
 /// A peer that begins to send before what we hold of it has lost what came after: we hold its new
-/// history from there, and tell it again what it had brought us of the old one.
+/// history from there, and tell it again what it had brought us of the old one. Where to begin it
+/// says itself: what it holds of us was lost with the rest.
 fn go_back(
     records: &mut impl Records,
     site: SiteId,
@@ -99,14 +94,7 @@ fn go_back(
     if resumes == peer.held || resumes.seq > peer.held.seq {
         return Ok(());
     }
-    if let Some(first) = records.first_from(site, resumes.seq)? {
-        let state = records.state();
-        let from = match peer.resend.take() {
-            Some(earlier) if earlier.from.seq < first => earlier.from,
-            _ => remembered(&state.lineage, first - 1),
-        };
-        peer.resend = Some(Resend { from, until: state.head });
-    }
+    peer.resend_until = records.state().head;
     drop_staged(records, site, peer)?;
     peer.held = resumes;
     Ok(())
@@ -130,14 +118,8 @@ pub(super) fn drop_staged(
 pub(crate) fn acked(records: &mut impl Records, site: SiteId, cursor: Cursor) -> Result<(), StoreError> {
     let mut peer = records.peer(site)?.unwrap_or_default();
     let certain = Mark::of(&cursor).base;
-    if let Some(resend) = &mut peer.resend {
-        if certain >= resend.until {
-            peer.resend = None;
-        } else if certain > resend.from.seq {
-            resend.from = remembered(&records.state().lineage, certain);
-        }
-    }
-    if peer.resend.is_none() {
+    if certain >= peer.resend_until {
+        peer.resend_until = 0;
         records.forget_origins(site, certain)?;
     }
     peer.acked = cursor;

@@ -4,6 +4,7 @@
 mod apply;
 mod changeset;
 mod extract;
+mod key;
 mod meet;
 mod names;
 mod state;
@@ -11,17 +12,18 @@ mod state;
 pub(crate) use apply::apply;
 pub(crate) use changeset::ChangesetBuilder;
 pub(crate) use extract::extract;
+pub(crate) use key::{row_key, row_of};
 pub(crate) use meet::{acked, identify, meet};
 #[cfg(feature = "sqlite")]
 pub(crate) use names::Name;
 pub(crate) use names::Names;
-pub(crate) use state::{LogState, PeerState, Resend, Role};
+pub(crate) use state::{LogState, PeerState, Role};
 
 use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::id::SiteId;
 
-/// Told of each row by [`Records::scan`]: log number, table, row id bytes, state. Says whether to
+/// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
 /// go on.
 pub(crate) type Visit<'v> = dyn FnMut(u64, u32, &[u8], Record) -> Result<bool, StoreError> + 'v;
 
@@ -34,9 +36,9 @@ pub(crate) trait Records {
 
     /// A row's state.
     fn record(&self, table: u32, row: &[u8]) -> Result<Option<Record>, StoreError>;
-    /// Keeps a row's state.
-    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError>;
-    /// The rows after a position, by log number, table and row id.
+    /// Keeps the state of a row, of which there was one before (`known`) or not.
+    fn put_record(&mut self, table: u32, row: &[u8], record: &Record, known: bool) -> Result<(), StoreError>;
+    /// The rows after a position, by log number, table and row key.
     fn scan(&self, after: &Mark, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// What is known of a peer.
@@ -48,11 +50,8 @@ pub(crate) trait Records {
 
     /// Which peer a log number came from; `None` for our own.
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError>;
-    /// Notes that `seq` came from `peer`, in a piece of its log that ended at `peer_seq`.
-    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError>;
-    /// The first of our log numbers that came from a piece of `peer`'s log that ended after
-    /// `peer_seq`.
-    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError>;
+    /// Notes that `seq` came from `peer`.
+    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError>;
     /// Forgets which numbers up to `through` came from `peer`, where that is needed no more.
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError>;
 

@@ -57,19 +57,11 @@ pub(crate) struct PeerState {
     pub(crate) lineage: Lineage,
     /// How far it holds our log.
     pub(crate) acked: Cursor,
-    /// What it has lost and must be told again.
-    pub(crate) resend: Option<Resend>,
+    /// It was restored to an earlier state: up to this number of ours, nothing is left out of what
+    /// it is told because it came from there. 0 when it lost nothing, or has it again.
+    pub(crate) resend_until: u64,
     /// The weight of the pieces that are kept aside.
     pub(crate) staged_bytes: u64,
     /// Whether a group too large to wait for is being merged in parts.
     pub(crate) streaming: bool,
-}
-
-/// A peer was restored to an earlier state: it is told again what it had brought after that.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Resend {
-    /// Where to begin; moves with the peer's acknowledgements.
-    pub(crate) from: Cursor,
-    /// Up to here nothing is left out as an echo.
-    pub(crate) until: u64,
 }

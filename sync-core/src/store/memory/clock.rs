@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::scope::MemoryScope;
+
 use crate::clock::{Hlc, Version};
+use crate::lineage::Stamp;
 use crate::restamp::{Stamped, restamp};
 use crate::store::ClockReading;
 
@@ -84,7 +88,25 @@ impl MemoryScope {
             corrected.extend(stamps.iter().map(|stamp| stamp.hlc).zip(now));
         }
         self.clock.offset_ms = reading.offset_ms;
-        self.rewrite(&corrected, offered, offered_last);
+        if corrected.iter().any(|(before, now)| before != now) {
+            self.rewrite(&corrected, offered, offered_last);
+            self.reopen_after(offered);
+        }
+    }
+
+    /// Hands out the log numbers after `offered` under a new stamp. A copy that was made before a
+    /// correction has them with other versions, so a position under the old stamp is not ours.
+    fn reopen_after(&mut self, offered: u64) {
+        let mut hash = Sha256::new();
+        hash.update(b"pocketsync opening after a correction");
+        hash.update(self.state.site.as_bytes());
+        for part in [self.stamp.0, offered, self.state.head, self.clock.last.bits()] {
+            hash.update(part.to_be_bytes());
+        }
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&hash.finalize()[..8]);
+        self.stamp = Stamp(u64::from_be_bytes(bytes).max(1));
+        self.state.lineage.open(offered, self.stamp);
     }
 
     /// The clocks of our own writes above `offered_last`, ascending.

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::scope::MemoryScope;
 use crate::clock::Version;
 use crate::id::{RowId, SiteId};
+use crate::store::log::{row_key, row_of};
 use crate::store::{Offered, Record};
 use crate::value::Value;
 
@@ -27,8 +28,8 @@ impl MemoryScope {
             .map(|(key, record)| (key.clone(), mint.record(record, kept, &self.clock, renewed)))
             .collect();
         for (key, record) in moved {
-            let id = RowId::from_bytes(&key.1).expect("rows are kept under the bytes of their ids");
-            self.replace(&key, mint.id(&id).to_bytes(), record);
+            let id = row_of(&key.1).expect("rows are kept under the keys of their ids");
+            self.replace(&key, row_key(&mint.id(&id)), record);
         }
         self.state.site = new;
         self.state.offered = Offered::default();

@@ -7,6 +7,7 @@ use super::scope::MemoryScope;
 use crate::id::{RowId, Scope};
 use crate::merge::RowState;
 use crate::store::Record;
+use crate::store::log::row_of;
 use crate::value::Value;
 
 /// The rows to show, by table and identity; their cells by column name.
@@ -44,7 +45,7 @@ impl MemoryStore {
         let Some(scope) = self.scopes.get(scope) else { return };
         for ((table, row), record) in &scope.records {
             let name = scope.state.names.table_name(*table).unwrap_or_default();
-            let id = RowId::from_bytes(row).expect("rows are kept under the bytes of their ids");
+            let id = row_of(row).expect("rows are kept under the keys of their ids");
             visit(scope, *table, name, id, record);
         }
     }

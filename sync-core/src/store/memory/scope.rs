@@ -10,13 +10,6 @@ use crate::lineage::Stamp;
 use crate::store::log::{LogState, PeerState, Records, Role, Visit};
 use crate::store::{ClockReading, Mark, Record, StoreError};
 
-/// Which peer a log number came from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
-    peer: SiteId,
-    peer_seq: u64,
-}
-
 /// One scope.
 #[derive(Clone, Debug)]
 pub(super) struct MemoryScope {
@@ -24,7 +17,7 @@ pub(super) struct MemoryScope {
     pub(super) stamp: Stamp,
     pub(super) records: BTreeMap<(u32, Vec<u8>), Record>,
     by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
-    origins: BTreeMap<u64, Origin>,
+    origins: BTreeMap<u64, SiteId>,
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
@@ -50,7 +43,7 @@ impl MemoryScope {
 
     pub(super) fn open(&mut self, stamp: Stamp) {
         self.stamp = stamp;
-        self.state.lineage.open(self.state.head, stamp);
+        self.state.lineage.open_after(self.state.head, self.state.offered.seq, stamp);
     }
 
     pub(super) fn staged_bytes(&self) -> u64 {
@@ -80,7 +73,13 @@ impl Records for MemoryScope {
         Ok(self.records.get(&(table, row.to_vec())).cloned())
     }
 
-    fn put_record(&mut self, table: u32, row: &[u8], record: &Record) -> Result<(), StoreError> {
+    fn put_record(
+        &mut self,
+        table: u32,
+        row: &[u8],
+        record: &Record,
+        _known: bool,
+    ) -> Result<(), StoreError> {
         self.replace(&(table, row.to_vec()), row.to_vec(), record.clone());
         Ok(())
     }
@@ -113,22 +112,17 @@ impl Records for MemoryScope {
     }
 
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError> {
-        Ok(self.origins.get(&seq).map(|origin| origin.peer))
+        Ok(self.origins.get(&seq).copied())
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId, peer_seq: u64) -> Result<(), StoreError> {
-        self.origins.insert(seq, Origin { peer, peer_seq });
+    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+        self.origins.insert(seq, peer);
         Ok(())
-    }
-
-    fn first_from(&self, peer: SiteId, peer_seq: u64) -> Result<Option<u64>, StoreError> {
-        let found = self.origins.iter().find(|(_, from)| from.peer == peer && from.peer_seq > peer_seq);
-        Ok(found.map(|(seq, _)| *seq))
     }
 
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {
         if self.state.role == Role::Hub {
-            self.origins.retain(|seq, origin| origin.peer != peer || *seq > through);
+            self.origins.retain(|seq, origin| *origin != peer || *seq > through);
         }
         Ok(())
     }

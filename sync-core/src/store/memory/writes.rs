@@ -8,6 +8,7 @@ use crate::clock::{Hlc, Version};
 use crate::id::{RowId, Scope};
 use crate::lineage::Cursor;
 use crate::merge::{Cell, Life};
+use crate::store::log::row_key;
 use crate::store::{Record, RecordCell};
 use crate::value::Value;
 
@@ -129,7 +130,7 @@ impl Transaction<'_> {
 
     fn find(&mut self, table: &str, id: &RowId) -> (u32, Vec<u8>, Record) {
         let number = self.scope.state.names.table(table);
-        let key = id.to_bytes();
+        let key = row_key(id);
         let record = self.scope.records.get(&(number, key.clone())).cloned().unwrap_or_default();
         (number, key, record)
     }

@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::catalog::Catalog;
 use super::meta::Meta;
 use super::refs::StatementCache;
+use super::schema_change;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
 use crate::store::{Sites, StoreError, StoreErrorKind};
@@ -32,7 +33,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Runs `work` in one IMMEDIATE transaction: all of it, memory included, or nothing.
+    /// Runs `work` in one IMMEDIATE transaction: all of it, memory included, or nothing. The
+    /// catalog fits the schema when it begins.
     ///
     /// # Errors
     /// What `work` failed with, or why the transaction could not begin or commit.
@@ -43,7 +45,7 @@ impl Engine {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let memory = (self.sites.clone(), self.meta, self.lineage.clone(), self.catalog.clone());
         let head = self.meta.head;
-        let result = work(self).and_then(|value| {
+        let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {
             self.flush(head as u64)?;
             self.conn.execute_batch("COMMIT")?;
             Ok(value)
@@ -82,11 +84,8 @@ impl Engine {
         if self.meta.head as u64 > head_before {
             let now = self.lineage.incarnations().last().expect("an open engine has an opening");
             if now.first_seq > head_before {
-                self.conn
-                    .prepare_cached(
-                        "INSERT OR REPLACE INTO __pocketsync_incarnation(first_seq, stamp) VALUES(?1, ?2)",
-                    )?
-                    .execute((now.first_seq as i64, now.stamp.0 as i64))?;
+                // The first number of this opening.
+                self.store_lineage()?;
             }
         }
         self.meta.save(&self.stored, &self.conn)?;

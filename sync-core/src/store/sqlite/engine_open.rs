@@ -50,10 +50,35 @@ impl Engine {
             let catalog = catalog_load::load(&self.conn)?;
             self.set_catalog(catalog);
         }
+        let stamp = self.draw_stamp()?;
+        let (head, offered) = (self.meta.head as u64, self.meta.offered_seq as u64);
+        self.lineage.open_after(head, offered, stamp);
+        self.stored = self.meta;
+        Ok(())
+    }
+
+    fn draw_stamp(&self) -> Result<Stamp, StoreError> {
         let stamp: i64 = self.conn.query_row("SELECT random()", [], |row| row.get(0))?;
         // Zero stands before the first opening.
-        self.lineage.open(self.meta.head as u64, Stamp((stamp as u64).max(1)));
-        self.stored = self.meta;
+        Ok(Stamp((stamp as u64).max(1)))
+    }
+
+    /// Hands out the log numbers after `offered`, which nobody was told of, under a new stamp.
+    pub(super) fn reopen_after(&mut self, offered: u64) -> Result<(), StoreError> {
+        let stamp = self.draw_stamp()?;
+        self.lineage.open(offered, stamp);
+        self.store_lineage()
+    }
+
+    /// Writes the list of openings anew: openings may have been joined, or taken back.
+    pub(super) fn store_lineage(&self) -> Result<(), StoreError> {
+        self.conn.execute("DELETE FROM __pocketsync_incarnation", [])?;
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT INTO __pocketsync_incarnation(first_seq, stamp) VALUES(?1, ?2)")?;
+        for opening in self.lineage.incarnations() {
+            insert.execute((opening.first_seq as i64, opening.stamp.0 as i64))?;
+        }
         Ok(())
     }
 

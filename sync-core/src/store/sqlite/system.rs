@@ -30,18 +30,21 @@ CREATE TABLE IF NOT EXISTS __pocketsync_peer(
   site INTEGER PRIMARY KEY,
   held_seq INTEGER NOT NULL, held_stamp INTEGER NOT NULL, held_within BLOB NOT NULL,
   held_lineage BLOB NOT NULL, catching_up INTEGER NOT NULL,
-  acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL, resend_until INTEGER NOT NULL,
-  met INTEGER NOT NULL);
+  acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL,
+  resend_from INTEGER NOT NULL DEFAULT 0, resend_until INTEGER NOT NULL, met INTEGER NOT NULL);
 -- Pieces of a group that is not complete yet, as encoded changesets.
 CREATE TABLE IF NOT EXISTS __pocketsync_staging(
   peer INTEGER NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(peer, n)) WITHOUT ROWID;
 -- Tables and columns by number. Numbers are never reused; those that the local schema does not
--- have are remembered too, since rows of theirs are kept for others.
+-- have are remembered too, since rows of theirs are kept for others. The fingerprint says what
+-- the primary key is; a suspect table was found without its triggers; a captured column is one
+-- that the triggers know.
 CREATE TABLE IF NOT EXISTS __pocketsync_table(
   no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tracked INTEGER NOT NULL, identity TEXT NOT NULL,
-  fingerprint TEXT NOT NULL);
+  fingerprint TEXT NOT NULL, suspect INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS __pocketsync_column(
-  tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
+  tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, captured INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
 -- Whole records of rows that no table shows.
 CREATE TABLE IF NOT EXISTS __pocketsync_aside(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT,
@@ -62,6 +65,9 @@ CREATE TABLE IF NOT EXISTS __pocketsync_wait(
   parent INTEGER NOT NULL, target BLOB NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(parent, target, tbl, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_wait_id ON __pocketsync_wait(tbl, id);
+-- Shown rows whose natural key holds a reference to nothing.
+CREATE TABLE IF NOT EXISTS __pocketsync_dangling(
+  tbl INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 -- The rows that wait, for people and programs to read.
 CREATE VIEW IF NOT EXISTS __pocketsync_parked AS
   SELECT t.name AS table_name, a.id AS row_id, a.reason, a.detail

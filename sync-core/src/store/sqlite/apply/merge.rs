@@ -6,10 +6,22 @@ use super::super::park::work::fits;
 use super::super::system::AsideReason;
 use crate::change::RowChange;
 use crate::merge::Cell;
-use crate::store::RecordCell;
+use crate::store::{RecordCell, is_news_to_its_sender};
+
+/// What joining a change did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Joined {
+    /// Everything in it was known.
+    Nothing,
+    /// Something in it is new to us.
+    Changed,
+    /// So it is, and what became of the row's life is new to whoever sent the change.
+    NewsToSender,
+}
 
 /// Joins a change into a row under log number `seq`; `columns[n]` is our number for the change's
-/// column `n`. Says whether that changed anything.
+/// column `n`. A life that is news to the sender goes under the number after it, which is nobody's
+/// echo.
 ///
 /// A cell that is not newer than the row's death is of a past life and is not kept: nothing will
 /// show it again, but for a death that is taken back, and then the row is told whole.
@@ -19,12 +31,15 @@ pub(crate) fn merge(
     change: RowChange,
     columns: &[u32],
     seq: u64,
-) -> bool {
+) -> Joined {
     let record = &mut row.record;
+    let before = record.life;
     let mut changed = record.life.join(&change.life);
+    let mut news = false;
     if changed {
-        record.life_seq = seq;
         let life = record.life;
+        news = is_news_to_its_sender(&before, &change.life, &life);
+        record.life_seq = seq + u64::from(news);
         let before = record.cells.len();
         record.cells.retain(|_, held| life.covers(held.cell.version));
         // Columns that the new life does not bring show their defaults again.
@@ -51,5 +66,9 @@ pub(crate) fn merge(
             row.refused = Some((AsideReason::Refused, message));
         }
     }
-    changed
+    match (changed, news) {
+        (_, true) => Joined::NewsToSender,
+        (true, false) => Joined::Changed,
+        (false, false) => Joined::Nothing,
+    }
 }

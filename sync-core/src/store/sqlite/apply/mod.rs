@@ -19,6 +19,8 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use merge::Joined;
+
 use super::engine::Engine;
 use super::park::work::Work;
 use super::staging::{self, Held};
@@ -94,7 +96,8 @@ fn learn(engine: &mut Engine, changeset: &Changeset) {
     engine.meta.see(changeset.max_hlc());
 }
 
-/// Merges one group under the next log number, which is taken only if something changed.
+/// Merges one group under the next log number, which is taken only if something changed. What its
+/// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
     engine: &mut Engine,
     peer: SiteId,
@@ -122,16 +125,18 @@ fn merge_group(
         list.extend(changes.into_iter().map(|(source, row)| (table_no, source, row)));
     }
     let mut shown = Shown::default();
-    let mut any = false;
+    let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
     for (table_no, source, change) in list {
         let key = (table_no, change.id.clone());
         let table = engine.catalog.tables.get(&table_no);
         let row = work.load(engine, &key)?;
-        if merge::merge(row, table, change, &sources[source], seq) {
+        let joined = merge::merge(row, table, change, &sources[source], seq);
+        if joined != Joined::Nothing {
             any = true;
             changed.insert(key);
         }
+        derived |= joined == Joined::NewsToSender;
         if work.rows.len() >= BATCH {
             store::settle(engine, &mut work, std::mem::take(&mut changed), &[], &mut shown)?;
         }
@@ -140,7 +145,7 @@ fn merge_group(
     if !any {
         return Ok(None);
     }
-    engine.meta.next_seq();
+    engine.meta.head = if derived { seq + 1 } else { seq } as i64;
     let ordinal = engine.sites.ordinal(peer);
     engine
         .conn
@@ -148,9 +153,9 @@ fn merge_group(
         .execute((seq as i64, ordinal as i64, peer_seq as i64))?;
     Ok(Some(Committed {
         from,
-        to: engine.lineage.cursor_at(seq),
+        to: engine.lineage.cursor_at(engine.meta.head as u64),
         delta: Changeset::default(),
         shown: shown.into_rows(&engine.catalog),
-        derived: false,
+        derived,
     }))
 }

@@ -19,7 +19,7 @@ impl Delta {
         self.tables.is_empty()
     }
 
-    pub(super) fn push(&mut self, _engine: &Engine, table: u32, change: RowChange) {
+    pub(super) fn push(&mut self, table: u32, change: RowChange) {
         self.tables.entry(table).or_default().push(change);
     }
 

@@ -22,7 +22,7 @@ use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
 use delta::Delta;
-use origin::Origins;
+pub(super) use origin::Origins;
 use stream::{Place, Stream};
 
 /// How many rows are looked at in one go: the write lock is held meanwhile, and of what came from
@@ -72,7 +72,7 @@ pub fn run(
         looked_at += 1;
         bytes += weight;
         if let Some(change) = row.change {
-            delta.push(engine, row.place.table, change);
+            delta.push(row.place.table, change);
         }
         reached = Some(row.place);
     }
@@ -81,11 +81,13 @@ pub fn run(
         _ if last => engine.lineage.cursor_at(head),
         Some(place) => {
             let within = Mark { base: mark.base, seq: place.seq, table: place.table, row: place.row_bytes() };
-            Cursor { within: within.to_bytes(), ..engine.lineage.cursor_at(place.seq) }
+            // Under the head's number: a file restored to between the two must not know it.
+            Cursor { within: within.to_bytes(), ..engine.lineage.cursor_at(head) }
         }
         None => after.clone(),
     };
-    delta.mark_offered(engine, if last { head } else { to.seq });
+    // A position in the middle speaks of the head, too.
+    delta.mark_offered(engine, head);
     Ok(Extracted { to, last, changeset: delta.finish(engine)? })
 }
 

@@ -37,9 +37,10 @@ struct CellColumn {
 }
 
 impl Reading {
-    /// The columns that [`Reading::change`] wants selected.
-    pub(super) fn of(table: &Table) -> (Self, Vec<String>) {
-        let is_cell = |at: &usize| table.is_surrogate() || !table.key.contains(at);
+    /// The columns that [`Reading::change`] wants selected. A key is no cell where it is the
+    /// identity, which it is not in rows that have an `own_id`.
+    pub(super) fn of(table: &Table, own_id: bool) -> (Self, Vec<String>) {
+        let is_cell = |at: &usize| own_id || !table.key.contains(at);
         let positions: Vec<usize> = (0..table.columns.len()).filter(is_cell).collect();
         let cells = positions
             .iter()

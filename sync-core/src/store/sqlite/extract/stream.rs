@@ -181,12 +181,12 @@ impl Place {
 
 impl Source {
     fn shown(engine: &Engine, table: &Table, kind: Kind) -> Self {
-        let (reading, selected) = Reading::of(table);
+        let with_id = table.is_surrogate() || kind == Kind::NullKey;
+        let (reading, selected) = Reading::of(table, with_id);
         let name = quote(&table.name);
         let keys = if kind == Kind::NullKey { 1 } else { table.key.len() };
         let key_list: Vec<String> = (1..=keys).map(|n| format!("c.{}", key_column(n))).collect();
         let key_list = key_list.join(", ");
-        let with_id = table.is_surrogate() || kind == Kind::NullKey;
         let (clock, on) = if kind == Kind::NullKey {
             let rowid = table.rowid.unwrap_or("rowid");
             (null_key_clock_table(table.no), format!("t.{rowid} = c.k"))

@@ -2,6 +2,7 @@
 
 use super::super::catalog::Table;
 use super::super::row_clock::{ColumnClock, RowClock};
+use super::journal::Form;
 use crate::clock::Version;
 
 /// Which columns of a table are cells here, and which are not.
@@ -18,8 +19,9 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    pub(super) fn of(table: &Table) -> Self {
-        let is_cell = |position: &usize| table.is_surrogate() || !table.key.contains(position);
+    pub(super) fn of(table: &Table, form: Form) -> Self {
+        // A key is no cell where it is the identity.
+        let is_cell = |position: &usize| form != Form::Natural || !table.key.contains(position);
         let mut unknown: Vec<u32> =
             table.numbers.values().copied().filter(|&no| table.position(no).is_none()).collect();
         unknown.sort_unstable();

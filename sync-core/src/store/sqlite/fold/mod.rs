@@ -4,6 +4,7 @@
 //! timeline   the times of the journal          mask     which columns an entry speaks of
 //! journal    entries, and what is there now    work     the entries of one row put together
 //! moves      integer keys that changed         settle   deaths, births, changed columns
+//! displaced  rows whose key means another row
 //! columns    versions of one row's columns     writes   clocks on their way to the file
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! what it sees are whole committed transactions.
 
 mod columns;
+mod displaced;
 mod journal;
 mod mask;
 mod moves;
@@ -87,12 +89,22 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     for table in tables.iter().filter(|table| table.is_surrogate()) {
         folding.surrogate(table, &timeline)?;
     }
-    let none = BTreeMap::new();
-    for table in tables.iter().filter(|table| !table.is_surrogate()) {
-        folding.natural(table, &timeline, old_ids.get(&table.no).unwrap_or(&none))?;
+    let naturals: Vec<Table> =
+        folding.engine.catalog.tables.values().filter(|table| !table.is_surrogate()).cloned().collect();
+    for table in naturals {
+        folding.natural(&table, &timeline, old_ids.remove(&table.no).unwrap_or_default())?;
     }
     let folded = folding.finish()?;
-    engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
+    if timeline.left_out {
+        for (&table_no, &(first, last)) in &timeline.tables {
+            engine
+                .conn
+                .prepare_cached("DELETE FROM __pocketsync_journal WHERE t = ?1 AND n BETWEEN ?2 AND ?3")?
+                .execute((table_no, first, last))?;
+        }
+    } else {
+        engine.conn.prepare_cached("DELETE FROM __pocketsync_journal")?.execute([])?;
+    }
     Ok(folded)
 }
 
@@ -229,13 +241,20 @@ impl<'e> Folding<'e> {
         &mut self,
         table: &Table,
         timeline: &Timeline,
-        old_ids: &BTreeMap<Key, RowId>,
+        mut old_ids: BTreeMap<Key, RowId>,
     ) -> Result<(), StoreError> {
         if has_reference_key(table) {
             // One id may leave a key and come under another: all at once.
-            let whole = timeline.tables[&table.no];
-            let entries = read_entries(self.engine, table, Form::Natural, whole, timeline)?;
-            self.settle(table, Form::Natural, old_ids, work::by_key(entries))?;
+            let mut works = match timeline.tables.get(&table.no) {
+                Some(&whole) => {
+                    work::by_key(read_entries(self.engine, table, Form::Natural, whole, timeline)?)
+                }
+                None => Vec::new(),
+            };
+            let displaced = displaced::find(self.engine, table, &self.left)?;
+            let ms = timeline.last_ms();
+            displaced::add(self.engine, table, displaced, ms, &mut works, &mut old_ids)?;
+            self.settle(table, Form::Natural, &old_ids, works)?;
         } else {
             self.in_slices(table, Form::Natural, timeline)?;
         }
@@ -246,7 +265,7 @@ impl<'e> Folding<'e> {
     }
 
     fn in_slices(&mut self, table: &Table, form: Form, timeline: &Timeline) -> Result<(), StoreError> {
-        let (mut first, last) = timeline.tables[&table.no];
+        let Some(&(mut first, last)) = timeline.tables.get(&table.no) else { return Ok(()) };
         while first <= last {
             let end = last.min(first.saturating_add(SLICE - 1));
             let entries = read_entries(self.engine, table, form, (first, end), timeline)?;

@@ -44,7 +44,7 @@ impl<'f, 'e> Settling<'f, 'e> {
                 .conn
                 .prepare_cached("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?
                 .exists([table.no])?;
-        let cells = Cells::of(table);
+        let cells = Cells::of(table, form);
         let writes = Writes::default();
         Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, plain: None })
     }
@@ -118,6 +118,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         let untold = self.was_never_told(&clock);
         clock.life.died = clock.life.died.max(Some(died));
         self.folding.touch(self.table, &id);
+        refs::forget_dangling(self.folding.engine, self.table.no, &id)?;
         if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
             return Ok(Some(clock.life));
         }
@@ -173,6 +174,7 @@ impl<'f, 'e> Settling<'f, 'e> {
             self.cells.write(&mut clock, |column| mask.has(column), later, seq);
         }
         self.folding.touch(self.table, &id);
+        refs::note_dangling(self.folding.engine, self.table.no, &id)?;
         let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock) };
         match work.known {
             // The clock of the old life may still be there.

@@ -16,9 +16,12 @@ const JUMP_MS: i64 = 2_000;
 pub(super) struct Timeline {
     /// The first and the last entry of each table.
     pub(super) tables: BTreeMap<u32, (i64, i64)>,
+    /// Whether there are entries of tables that are not in the schema now.
+    pub(super) left_out: bool,
     /// The entry from which on the stored offset says nothing any more.
     jumped_at: Option<i64>,
     offset_ms: i64,
+    last_ms: u64,
 }
 
 impl Timeline {
@@ -32,6 +35,11 @@ impl Timeline {
         while let Some(row) = rows.next()? {
             let n: i64 = row.get(0)?;
             let table: u32 = row.get(1)?;
+            if !engine.catalog.tables.contains_key(&table) {
+                // The table is gone, for the time of a migration maybe: its entries wait for it.
+                timeline.left_out = true;
+                continue;
+            }
             timeline.tables.entry(table).and_modify(|range| range.1 = n).or_insert((n, n));
             let stamp = unix_ms(row.get(2)?);
             if stamp < meta.last_stamp_ms - JUMP_MS {
@@ -40,7 +48,14 @@ impl Timeline {
             }
             meta.last_stamp_ms = stamp;
         }
+        let offset = if timeline.jumped_at.is_some() { 0 } else { timeline.offset_ms };
+        timeline.last_ms = meta.last_stamp_ms.saturating_add(offset).max(0) as u64;
         Ok(timeline)
+    }
+
+    /// When the last entry was written, corrected, in milliseconds since 1970.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.last_ms
     }
 
     /// When an entry was written, corrected, in milliseconds since 1970.

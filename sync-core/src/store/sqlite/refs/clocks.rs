@@ -7,7 +7,7 @@ use super::super::row_clock::{RowClock, compact_id, expand_id, find_compact_id};
 use super::identity::is_null_key;
 use super::statements::{ClockSql, TableSql};
 use super::values::{Bound, bound};
-use super::{LocalKey, row_id, untracked};
+use super::{LocalKey, forget_dangling, note_dangling, row_id, untracked};
 use crate::id::RowId;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::value::Value;
@@ -146,6 +146,8 @@ pub fn put_clock(
     } else {
         let state = [Value::Integer(seq), Value::Blob(bytes)];
         statement.execute(params_from_iter(bound(key).chain(bound(&state))))?;
+        drop(statement);
+        note_dangling(engine, table_no, id)?;
     }
     Ok(())
 }
@@ -156,7 +158,10 @@ pub fn put_clock(
 /// When the table is not tracked here, or the clock table cannot be written.
 pub fn remove_clock(engine: &mut Engine, table_no: u32, local_key: &[Value]) -> Result<bool, StoreError> {
     let sql = engine.sql(table_no).ok_or_else(|| untracked(table_no))?;
-    let Some((clock_sql, _)) = statements(engine, table_no, &sql, local_key) else { return Ok(false) };
+    let Some((clock_sql, with_id)) = statements(engine, table_no, &sql, local_key) else { return Ok(false) };
+    if !with_id && let Some(id) = row_id(engine, table_no, local_key)? {
+        forget_dangling(engine, table_no, &id)?;
+    }
     let mut statement = engine.conn.prepare_cached(&clock_sql.remove)?;
     Ok(statement.execute(params_from_iter(bound(key_params(local_key))))? > 0)
 }

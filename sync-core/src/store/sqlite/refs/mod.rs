@@ -11,6 +11,7 @@
 
 mod aside;
 mod clocks;
+mod dangling;
 mod identity;
 mod shadow;
 mod statements;
@@ -18,6 +19,7 @@ mod values;
 
 pub use aside::{aside, put_aside, remove_aside};
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock};
+pub use dangling::{dangling, forget_dangling, note_dangling};
 pub use identity::{is_null_key, key_value, local_key, null_key, row_id, to_global, to_local};
 pub use shadow::{put_shadow, remove_shadow, remove_shadows, shadows};
 pub use statements::{ClockSql, StatementCache, TableSql};

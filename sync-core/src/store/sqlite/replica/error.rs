@@ -117,6 +117,8 @@ impl OpenError {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 OpenError::NotADatabase { path: owned, error }
             }
+            // The file is there; it was looked for before.
+            Some(ErrorCode::CannotOpen) => OpenError::ReadOnly { path: owned },
             _ => OpenError::store(path, error.into()),
         }
     }

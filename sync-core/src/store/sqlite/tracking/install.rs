@@ -8,21 +8,31 @@ use super::super::catalog::{Catalog, Table};
 use super::super::system::{
     PREFIX, clock_table, create_clock_table, key_column, key_columns_list, null_key_clock_table,
 };
+use super::register;
 use super::triggers::{self, table_triggers};
 
-/// Makes what is missing and replaces what is outdated. Answers with the numbers of the tables
-/// that had lost a trigger: writes to them may have gone unseen.
-pub(in super::super) fn install(conn: &Connection, catalog: &Catalog) -> rusqlite::Result<Vec<u32>> {
+/// What was found when the triggers of a table were laid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in super::super) struct Laid {
+    /// The table's number.
+    pub(in super::super) table: u32,
+    /// A trigger that every table has was missing: writes may have gone unseen.
+    pub(in super::super) was_bare: bool,
+    /// The unique keys were others: rows that a conflict clause removed may have gone unseen.
+    pub(in super::super) claims_changed: bool,
+}
+
+/// Makes what is missing and replaces what is outdated.
+pub(in super::super) fn install(conn: &Connection, catalog: &Catalog) -> rusqlite::Result<Vec<Laid>> {
     let width = catalog.tables.values().map(|table| table.key.len()).max().unwrap_or(1);
     journal(conn, width)?;
-    let mut bare = Vec::new();
+    let mut laid = Vec::with_capacity(catalog.tables.len());
     for table in catalog.tables.values() {
         clock_tables(conn, table)?;
-        if lay_triggers(conn, table)? {
-            bare.push(table.no);
-        }
+        laid.push(lay_triggers(conn, table)?);
+        register::captured(conn, table)?;
     }
-    Ok(bare)
+    Ok(laid)
 }
 
 /// Creates the journal, or widens it. Its columns have no type, so that keys keep theirs, and no
@@ -53,8 +63,7 @@ fn clock_tables(conn: &Connection, table: &Table) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Answers whether one of the triggers that every table has was missing.
-fn lay_triggers(conn: &Connection, table: &Table) -> rusqlite::Result<bool> {
+fn lay_triggers(conn: &Connection, table: &Table) -> rusqlite::Result<Laid> {
     let names = triggers::names_of(table.no);
     let mut present: BTreeMap<String, (String, String)> = conn
         .prepare(&format!(
@@ -64,17 +73,21 @@ fn lay_triggers(conn: &Connection, table: &Table) -> rusqlite::Result<bool> {
         .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
         .collect::<Result<_, _>>()?;
     let on_table = |at: &(String, String)| at.0.eq_ignore_ascii_case(&table.name);
-    let bare = names[..3].iter().any(|name| !present.get(name).is_some_and(on_table));
+    let was_bare = names[..3].iter().any(|name| !present.get(name).is_some_and(on_table));
+    let mut claims_changed = false;
     for trigger in table_triggers(table) {
-        match present.remove(&trigger.name) {
-            Some((_, sql)) if sql == trigger.sql => continue,
-            Some(_) => conn.execute_batch(&format!("DROP TRIGGER {}", trigger.name))?,
-            None => {}
+        let old = present.remove(&trigger.name);
+        if old.as_ref().is_some_and(|(_, sql)| *sql == trigger.sql) {
+            continue;
+        }
+        claims_changed |= names[4..].contains(&trigger.name);
+        if old.is_some() {
+            conn.execute_batch(&format!("DROP TRIGGER {}", trigger.name))?;
         }
         conn.execute_batch(&trigger.sql)?;
     }
     for name in present.keys() {
         conn.execute_batch(&format!("DROP TRIGGER {name}"))?;
     }
-    Ok(bare)
+    Ok(Laid { table: table.no, was_bare, claims_changed })
 }

@@ -1,7 +1,7 @@
 //! Begin to track.
 
-use super::super::catalog_load;
 use super::super::engine::Engine;
+use super::super::genesis;
 use super::super::schema_change;
 use super::super::system::{SYSTEM_TABLES, quote};
 use super::install::install;
@@ -39,22 +39,26 @@ pub fn track(engine: &mut Engine, tables: &Tables) -> Result<Vec<TrackedTable>, 
 }
 
 fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<TrackedTable>, StoreError> {
-    let mut numbers = Vec::with_capacity(planned.len());
     let mut new = Vec::new();
     for Planned { raw, identity } in planned {
         let no = register::table(&engine.conn, raw, *identity)?;
         if !engine.catalog.tables.contains_key(&no) {
             new.push(no);
         }
-        numbers.push(no);
     }
-    let catalog = catalog_load::load(&engine.conn)?;
-    engine.set_catalog(catalog);
+    schema_change::reload(engine)?;
     install(&engine.conn, &engine.catalog)?;
     schema_change::remember(engine)?;
+    if engine.meta.head > 0 {
+        // Rows of others may have waited for these tables.
+        engine.meta.retry_due = 1;
+    }
+    for no in new {
+        genesis::adopt(engine, no)?;
+    }
     let tracked: Vec<String> = engine.catalog.tables.values().map(|table| table.name.clone()).collect();
     let mut report = Vec::with_capacity(planned.len());
-    for (Planned { raw, identity }, _) in planned.iter().zip(&numbers) {
+    for Planned { raw, identity } in planned {
         let rows =
             engine.conn.query_row(&format!("SELECT count(*) FROM main.{}", quote(&raw.name)), [], |row| {
                 row.get::<_, i64>(0)

@@ -3,11 +3,11 @@
 //! They are made to do little: each change of a row appends one narrow row to the journal. No
 //! value is copied but the key, and nothing in them can fail by itself.
 
-use super::super::catalog::{Collation, Table, UniqueKey};
+use super::super::catalog::{Collation, Column, Table, UniqueKey};
 use super::super::system::{PREFIX, flag, key_column, literal, quote};
 
 /// The largest column number that an integer mask has a bit for.
-const MAX_BIT: u32 = 62;
+pub(super) const MAX_BIT: u32 = 62;
 
 /// A trigger.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,27 +133,35 @@ fn same_identity(table: &Table) -> String {
 fn mask(table: &Table) -> String {
     let last = table.columns.last().map_or(0, |column| column.no);
     if last <= MAX_BIT {
-        let bit = |(at, no): (usize, u32)| match no {
-            0 => format!("({})", differs(table, at)),
-            _ => format!("(({}) << {no})", differs(table, at)),
-        };
-        let bits: Vec<_> = table.columns.iter().map(|column| column.no).enumerate().map(bit).collect();
+        let bits: Vec<_> =
+            table.columns.iter().map(|column| bit(column.no, &column_differs(column))).collect();
         return if bits.is_empty() { "0".to_owned() } else { bits.join(" | ") };
     }
     let letters: Vec<_> = (0..=last)
         .map(|no| {
-            table.position(no).map_or_else(|| "'0'".to_owned(), |at| format!("({})", differs(table, at)))
+            table
+                .position(no)
+                .map_or_else(|| "'0'".to_owned(), |at| format!("({})", column_differs(&table.columns[at])))
         })
         .collect();
     letters.join(" || ")
 }
 
+/// A column's place in an integer mask.
+pub(super) fn bit(no: u32, differs: &str) -> String {
+    if no == 0 { format!("({differs})") } else { format!("(({differs}) << {no})") }
+}
+
+fn column_differs(column: &Column) -> String {
+    differs(&column.name, &column.declared_type)
+}
+
 /// Whether a column of NEW is anything else than it was in OLD.
-fn differs(table: &Table, at: usize) -> String {
-    let (new, old) = (column(table, "NEW", at), column(table, "OLD", at));
-    let value = format!("{new} IS NOT {old} COLLATE BINARY");
-    if may_vary_in_type(&table.columns[at].declared_type) {
-        format!("{value} OR typeof({new}) <> typeof({old})")
+pub(super) fn differs(name: &str, declared_type: &str) -> String {
+    let name = quote(name);
+    let value = format!("NEW.{name} IS NOT OLD.{name} COLLATE BINARY");
+    if may_vary_in_type(declared_type) {
+        format!("{value} OR typeof(NEW.{name}) <> typeof(OLD.{name})")
     } else {
         value
     }
@@ -169,7 +177,7 @@ fn may_vary_in_type(declared: &str) -> bool {
 }
 
 fn any_differs(table: &Table, columns: &[usize]) -> String {
-    columns.iter().map(|&at| differs(table, at)).collect::<Vec<_>>().join(" OR ")
+    columns.iter().map(|&at| column_differs(&table.columns[at])).collect::<Vec<_>>().join(" OR ")
 }
 
 /// Notes the rows that a conflict clause would remove for the new row's sake, without a trigger.

@@ -21,7 +21,7 @@ pub fn untrack(engine: &mut Engine) -> Result<(), StoreError> {
         }
         return Err(error.into());
     }
-    engine.catalog = Catalog::default();
+    engine.set_catalog(Catalog::default());
     engine.sites = Sites::default();
     engine.meta = Meta::default();
     engine.stored = Meta::default();

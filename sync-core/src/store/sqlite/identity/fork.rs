@@ -1,0 +1,117 @@
+//! A new site for a file that was restored from a backup or cloned: what only this copy has is
+//! minted anew, wherever it is referred to. Clocks and log numbers stay.
+
+use super::super::engine::Engine;
+use super::super::park;
+use super::super::refs;
+use super::correct::{each_life, each_version};
+use super::folds;
+use super::visit;
+use crate::clock::{Hlc, Version};
+use crate::id::{RowId, SiteId};
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// Takes a new site. Our own writes up to log number `kept` stay what they are.
+pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, StoreError> {
+    let (counter, clock) = folds::used_at(engine, kept)?;
+    let old = engine.site();
+    let new = fresh_site(engine)?;
+    let mint = Mint { old, new, counter, clock };
+    // The ids of natural keys follow from the clocks of others: asked before any of them changes.
+    let mut shadowed = Vec::new();
+    for (table, key) in visit::shadowed(engine, kept)? {
+        if let Some(id) = refs::row_id(engine, table, &key)? {
+            shadowed.push((table, id));
+        }
+    }
+    visit::clocks(engine, kept, |id, clock| {
+        let minted = id.as_ref().map(|id| mint.id(id));
+        let moved = minted != *id;
+        *id = minted;
+        each_version(clock, |version| mint.version(version)) | moved
+    })?;
+    for (table, id, mut record) in visit::records(engine, kept)? {
+        let before = record.clone();
+        each_life(&mut record.life, |version| mint.version(version));
+        for held in record.cells.values_mut() {
+            mint.version(&mut held.cell.version);
+            held.cell.value = mint.value(&held.cell.value);
+        }
+        let minted = mint.id(&id);
+        if minted != id || record != before {
+            visit::put_record(engine, table, &id, &minted, &record)?;
+        }
+    }
+    for (table, id) in shadowed {
+        let values = refs::shadows(engine, table, &id)?;
+        refs::remove_shadows(engine, table, &id)?;
+        let id = mint.id(&id);
+        for (column, value) in values {
+            refs::put_shadow(engine, table, &id, column, &mint.value(&value))?;
+        }
+    }
+    let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
+    for table in tables {
+        for id in refs::dangling(engine, table)? {
+            refs::forget_dangling(engine, table, &id)?;
+            refs::note_dangling(engine, table, &mint.id(&id))?;
+        }
+    }
+    // Who claims what, and who waits for whom, is noted by id.
+    park::retry(engine)?;
+    engine.sites.learn_version(Version::new(clock, old));
+    engine.sites.learn_row(&RowId::Surrogate { site: old, counter });
+    let meta = &mut engine.meta;
+    meta.see(clock);
+    (meta.offered_seq, meta.offered_counter, meta.offered_clock) = (0, 0, 0);
+    Ok(new)
+}
+
+fn fresh_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
+    let (wall_ms, random): (i64, [u8; 10]) = engine.conn.query_row(
+        "SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER), randomblob(10)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let site = SiteId::new_v7(wall_ms.max(0) as u64, random);
+    engine.meta.site = engine.sites.ordinal(site) as i64;
+    Ok(site)
+}
+
+/// How what is not kept is renamed.
+struct Mint {
+    old: SiteId,
+    new: SiteId,
+    /// The largest counter of a kept row.
+    counter: u64,
+    /// The largest clock of a kept version.
+    clock: Hlc,
+}
+
+impl Mint {
+    fn version(&self, version: &mut Version) -> bool {
+        let renamed = version.site == self.old && version.hlc > self.clock;
+        if renamed {
+            version.site = self.new;
+        }
+        renamed
+    }
+
+    fn id(&self, id: &RowId) -> RowId {
+        match id {
+            RowId::Surrogate { site, counter } if *site == self.old && *counter > self.counter => {
+                RowId::Surrogate { site: self.new, counter: *counter }
+            }
+            RowId::Natural(key) => RowId::Natural(key.iter().map(|value| self.value(value)).collect()),
+            other => other.clone(),
+        }
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::Ref(id) => Value::Ref(Box::new(self.id(id))),
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Introductions: who we are, whether the histories fit, and from where to send.
+
+use super::super::engine::Engine;
+use super::super::fold;
+use super::peers::Known;
+use super::{correct, folds, fork, peers};
+use crate::clock::Hlc;
+use crate::id::SiteId;
+use crate::lineage::Cursor;
+use crate::store::{
+    Holding, Identity, Knowledge, Mark, Meet, Met, Offered, Parting, Peer, Resume, StoreError, Verdict,
+    remembered, verdict,
+};
+
+/// How many holdings an introduction lists.
+const MAX_HOLDINGS: usize = 64;
+
+/// How often the log is looked through for what can go: once in so many log numbers.
+const PRUNE_EVERY: u64 = 256;
+
+/// Who we are and what we hold of others: of the replicas that we met, and then of those whose
+/// writes others have brought, so that one restored from a backup finds out whomever it meets.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn identify(engine: &Engine) -> Result<Identity, StoreError> {
+    let us = engine.site();
+    let mut holdings: Vec<Holding> = Vec::new();
+    for (site, known) in peers::all(engine)?.into_iter().take(MAX_HOLDINGS) {
+        holdings.push(holding(engine, site, known));
+    }
+    for (site, knowledge) in engine.sites.iter() {
+        let listed = holdings.iter().any(|holding| holding.replica == site);
+        if holdings.len() < MAX_HOLDINGS && !listed && site != SiteId::NIL && site != us {
+            holdings.push(Holding { knowledge, ..Holding::none(site) });
+        }
+    }
+    Ok(Identity { site: us, lineage: engine.lineage.clone(), head: head(engine), holdings })
+}
+
+/// A peer introduced itself. Folds first, so that all that was written counts.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
+    fold::run(engine)?;
+    let us = engine.site();
+    let theirs = request.holding.filter(|holding| holding.replica == us);
+    let theirs = theirs.unwrap_or_else(|| Holding::none(us));
+    let offered = offered(engine);
+    if let Verdict::Forked { shared } = verdict(&engine.lineage, engine.meta.head as u64, &offered, &theirs) {
+        return part_ways(engine, shared, &offered);
+    }
+    if let Some(reading) = request.clock {
+        correct::correct(engine, reading)?;
+    }
+    let site = request.peer.site;
+    let before = peers::get(engine, site)?;
+    let mut known = before.clone().unwrap_or_default();
+    if let Some(resumes) = request.resumes {
+        go_back(engine, site, &mut known, resumes)?;
+    }
+    if before.as_ref() != Some(&known) {
+        peers::put(engine, site, &known)?;
+    }
+    peers::met(engine, site)?;
+    let mut send_from = theirs.cursor;
+    if known.resend_until > 0 && known.resend_from < Mark::of(&send_from).base {
+        send_from = remembered(&engine.lineage, known.resend_from);
+    }
+    let us = Peer { site: us, lineage: engine.lineage.clone(), head: head(engine) };
+    let holding = holding(engine, site, known);
+    Ok(Met::Resume(Box::new(Resume { us, holding, send_from, rewound: false })))
+}
+
+/// We were restored from a backup or cloned: a new site.
+fn part_ways(engine: &mut Engine, shared: u64, offered: &Offered) -> Result<Met, StoreError> {
+    let all = peers::all(engine)?;
+    let acked = all.iter().map(|(_, known)| &known.acked);
+    let parting = Parting::after(&engine.lineage, engine.meta.head as u64, offered, shared, acked);
+    let site = fork::take_new_site(engine, parting.kept)?;
+    for (peer, mut known) in all {
+        known.acked = Cursor::ZERO;
+        if parting.read_again {
+            peers::drop_staged(engine, peer)?;
+            known.held = Cursor::ZERO;
+        }
+        peers::put(engine, peer, &known)?;
+    }
+    Ok(Met::Forked { site })
+}
+
+/// A peer that begins to send before what we hold of it has lost what came after: we hold its new
+/// history from there, and tell it again what it had brought us of the old one.
+fn go_back(engine: &mut Engine, site: SiteId, known: &mut Known, resumes: Cursor) -> Result<(), StoreError> {
+    if resumes == known.held || resumes.seq > known.held.seq {
+        return Ok(());
+    }
+    if let Some(first) = peers::first_from(engine, site, resumes.seq)? {
+        let from = first - 1;
+        known.resend_from = if known.resend_until > 0 { known.resend_from.min(from) } else { from };
+        known.resend_until = engine.meta.head as u64;
+    }
+    peers::drop_staged(engine, site)?;
+    known.held = resumes;
+    Ok(())
+}
+
+/// A peer holds our log up to `cursor`, durably.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn acked(engine: &mut Engine, site: SiteId, cursor: &Cursor) -> Result<(), StoreError> {
+    if !engine.lineage.contains(engine.meta.head as u64, cursor) {
+        return Ok(());
+    }
+    let certain = Mark::of(cursor).base;
+    let mut known = peers::get(engine, site)?.unwrap_or_default();
+    if known.resend_until > 0 {
+        if certain >= known.resend_until {
+            (known.resend_from, known.resend_until) = (0, 0);
+        } else {
+            known.resend_from = known.resend_from.max(certain);
+        }
+    }
+    if known.resend_until == 0 && certain / PRUNE_EVERY > known.acked.seq / PRUNE_EVERY {
+        folds::prune(engine, site, certain)?;
+    }
+    known.acked = remembered(&engine.lineage, certain);
+    peers::put(engine, site, &known)
+}
+
+/// The wall clock was set: what was measured of it before says nothing about the time from now on.
+///
+/// # Errors
+/// When the journal cannot be folded: what is in it was stamped by the clock as it was.
+pub fn clock_jumped(engine: &mut Engine) -> Result<(), StoreError> {
+    fold::run(engine)?;
+    engine.meta.jump += 1;
+    Ok(())
+}
+
+fn head(engine: &Engine) -> Cursor {
+    remembered(&engine.lineage, engine.meta.head as u64)
+}
+
+fn offered(engine: &Engine) -> Offered {
+    let meta = &engine.meta;
+    Offered {
+        seq: meta.offered_seq as u64,
+        knowledge: Knowledge {
+            counter: meta.offered_counter as u64,
+            hlc: Hlc::from_bits(meta.offered_clock as u64),
+        },
+    }
+}
+
+fn holding(engine: &Engine, site: SiteId, known: Known) -> Holding {
+    let knowledge = engine.sites.knowledge(site);
+    Holding { replica: site, cursor: known.held, lineage: known.lineage, knowledge }
+}

@@ -1,0 +1,20 @@
+//! Who we are, whom we met, and what follows when histories do not fit.
+//!
+//! ```text
+//! meeting    introductions: forks, rewinds, from where to send
+//! peers      what is stored of each peer          folds     what the log remembers of our folds
+//! fork       a new site after a restore           correct   versions that nobody has seen, corrected
+//! visit      every stored version after a log number
+//! ```
+//!
+//! Everything runs in the transaction that is open.
+
+mod correct;
+mod folds;
+mod fork;
+mod meeting;
+mod peers;
+mod visit;
+
+pub use meeting::{acked, clock_jumped, identify, meet};
+pub use peers::pending;

@@ -1,0 +1,75 @@
+//! A replica as the store of the state machines.
+
+use futures::stream::BoxStream;
+
+use super::handle::Replica;
+use super::status;
+use crate::driver::{LocalStore, Summary};
+use crate::store::sqlite::engine::Engine;
+use crate::store::sqlite::{apply, extract, identity, schema_change};
+use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+
+impl Store for Replica {
+    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        let (reply, shown) = self.with(|open| {
+            if !open.engine.is_tracked() {
+                let message = "no table of this file is tracked: call track first";
+                return Err(StoreError::new(StoreErrorKind::Unsupported, message));
+            }
+            open.engine.write(|engine| {
+                let shown = schema_change::settle(engine)?.into_rows(&engine.catalog);
+                Ok((answer(engine, request)?, shown))
+            })
+        })?;
+        self.readers().publish(&shown);
+        if let StoreReply::Applied(outcomes) = &reply {
+            for outcome in outcomes {
+                if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
+                    self.readers().publish(&committed.shown);
+                }
+            }
+        }
+        Ok(reply)
+    }
+}
+
+fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, StoreError> {
+    Ok(match request {
+        StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
+        StoreRequest::Meet(meet) => StoreReply::Met(identity::meet(engine, meet)?),
+        StoreRequest::Extract { peer, after, max_bytes, .. } => {
+            StoreReply::Extracted(extract::run(engine, peer, &after, max_bytes)?)
+        }
+        StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply::run(engine, chunks)?),
+        StoreRequest::Acked { peer, cursor, .. } => {
+            identity::acked(engine, peer, &cursor)?;
+            StoreReply::Done
+        }
+        StoreRequest::ClockJumped { .. } => {
+            identity::clock_jumped(engine)?;
+            StoreReply::Done
+        }
+    })
+}
+
+impl LocalStore for Replica {
+    fn changed(&mut self) -> Result<bool, StoreError> {
+        Replica::changed(self)
+    }
+
+    fn committed(&self) -> BoxStream<'static, ()> {
+        Replica::committed(self)
+    }
+
+    fn summary(&mut self) -> Result<Summary, StoreError> {
+        self.with(|open| status::summary(&open.engine))
+    }
+
+    fn suspend(&self) {
+        Replica::suspend(self);
+    }
+
+    fn resume(&self) {
+        Replica::resume(self);
+    }
+}

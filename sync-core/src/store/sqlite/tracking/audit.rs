@@ -1,0 +1,88 @@
+//! Rows that came or went while nobody looked, put into the journal as if the triggers had seen
+//! them.
+
+use rusqlite::Connection;
+
+use super::super::catalog::Table;
+use super::super::system::{
+    PREFIX, clock_table, flag, key_column, key_columns_list, null_key_clock_table, quote,
+};
+
+/// Compares the keys of a table with those of its clocks, and journals what differs: a row
+/// without a clock was inserted, a clock without a row was deleted. Values are not compared.
+pub(in super::super) fn audit(conn: &Connection, table: &Table) -> rusqlite::Result<()> {
+    if table.is_surrogate() {
+        let key = format!("x.{}", quote(&table.columns[table.key[0]].name));
+        return audit_by_integer(conn, table, &key, "", "k", &clock_table(table.no));
+    }
+    audit_by_key(conn, table)?;
+    let Some(rowid) = table.rowid.filter(|_| table.nullable_key) else { return Ok(()) };
+    let key = format!("x.{rowid}");
+    let has_null = format!(" AND ({})", has_null_key(table));
+    audit_by_integer(conn, table, &key, &has_null, "o", &null_key_clock_table(table.no))
+}
+
+/// By integer key, or by rowid; entries that wait in the journal say more about their rows than
+/// this comparison can.
+fn audit_by_integer(
+    conn: &Connection,
+    table: &Table,
+    key: &str,
+    only: &str,
+    journal_column: &str,
+    clock: &str,
+) -> rusqlite::Result<()> {
+    let no = table.no;
+    let name = quote(&table.name);
+    let waits = format!(
+        "SELECT k FROM {PREFIX}journal WHERE t = {no} AND k IS NOT NULL \
+         UNION SELECT o FROM {PREFIX}journal WHERE t = {no} AND o IS NOT NULL"
+    );
+    let now = "julianday('now')";
+    conn.execute_batch(&format!(
+        "INSERT INTO {PREFIX}journal(t, f, at, {journal_column})
+           SELECT {no}, {insert}, {now}, {key} FROM {name} AS x
+           WHERE {key} NOT IN (SELECT k FROM {clock}) AND {key} NOT IN ({waits}){only};
+         INSERT INTO {PREFIX}journal(t, f, at, {journal_column})
+           SELECT {no}, {delete}, {now}, c.k FROM {clock} AS c
+           WHERE NOT EXISTS (SELECT 1 FROM {name} AS x WHERE {key} = c.k{only}) AND c.k NOT IN ({waits});",
+        insert = flag::INSERT,
+        delete = flag::DELETE,
+    ))
+}
+
+fn audit_by_key(conn: &Connection, table: &Table) -> rusqlite::Result<()> {
+    let no = table.no;
+    let name = quote(&table.name);
+    let keys = key_columns_list(table.key.len());
+    let row: Vec<_> = table.key.iter().map(|&at| format!("x.{}", quote(&table.columns[at].name))).collect();
+    let clock: Vec<_> = (1..=table.key.len()).map(|n| format!("c.{}", key_column(n))).collect();
+    // Without the collation the first comparison finds the index; the second one decides.
+    let same: Vec<_> = row
+        .iter()
+        .zip(&clock)
+        .map(|(row, clock)| format!("{row} = {clock} AND {row} = {clock} COLLATE BINARY"))
+        .collect();
+    let same = same.join(" AND ");
+    let no_null =
+        if table.nullable_key { format!(" AND NOT ({})", has_null_key(table)) } else { String::new() };
+    let clocks = clock_table(no);
+    conn.execute_batch(&format!(
+        "INSERT INTO {PREFIX}journal(t, f, at, {keys})
+           SELECT {no}, {insert}, julianday('now'), {row} FROM {name} AS x
+           WHERE NOT EXISTS (SELECT 1 FROM {clocks} AS c WHERE {same}){no_null};
+         INSERT INTO {PREFIX}journal(t, f, at, {keys})
+           SELECT {no}, {delete}, julianday('now'), {clock} FROM {clocks} AS c
+           WHERE NOT EXISTS (SELECT 1 FROM {name} AS x WHERE {same});",
+        insert = flag::INSERT,
+        delete = flag::DELETE,
+        row = row.join(", "),
+        clock = clock.join(", "),
+    ))
+}
+
+fn has_null_key(table: &Table) -> String {
+    let parts: Vec<_> =
+        table.key.iter().map(|&at| format!("x.{} IS NULL", quote(&table.columns[at].name))).collect();
+    parts.join(" OR ")
+}

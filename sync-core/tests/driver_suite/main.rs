@@ -1,0 +1,11 @@
+//! Drivers of clients and hubs, over links in memory and in virtual time.
+
+mod credentials;
+mod drops;
+mod fan_out;
+mod hub;
+mod reconnect;
+mod status;
+mod suspend;
+mod sync_now;
+mod world;
