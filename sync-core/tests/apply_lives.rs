@@ -194,3 +194,23 @@ fn an_unfolded_local_write_keeps_its_value_and_its_time() {
     assert_eq!(rows(&device, "SELECT * FROM note"), ["1|last|9"]);
     assert_eq!(device.number("SELECT count(*) FROM __pocketsync_journal"), 0);
 }
+
+#[test]
+fn new_integers_do_not_meet_merged_ones() {
+    let mut device = Device::new(NOTES);
+    device.sql("INSERT INTO note VALUES(1, 'ours', 0), (2, 'ours', 0)");
+    // 1 and 2 are taken, so that their rows look for other integers between those that 4 and 5 bring.
+    let wanted = [1, 4, 2, 5, 1, 6, 2];
+    let note = |(n, wanted): (usize, &i64)| {
+        insert(
+            "note",
+            &surrogate(1, n as u64 + 1),
+            at(10, 1),
+            &[("id", int(*wanted)), ("body", text("theirs"))],
+        )
+    };
+    let notes: Vec<Change> = wanted.iter().enumerate().map(note).collect();
+    Peer::new(1).send(&mut device, &notes);
+    assert_eq!(rows(&device, "SELECT count(*) FROM note"), ["9"]);
+    assert_eq!(parked(&device), [""; 0]);
+}

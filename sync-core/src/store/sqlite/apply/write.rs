@@ -1,13 +1,13 @@
 //! Making the tables show what the work decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
 use super::super::park::table_sql::{self, Refusal};
 use super::super::park::work::Work;
-use super::super::refs::null_key;
+use super::super::refs::{self, null_key};
 use super::super::system::AsideReason;
 use super::affinity::may_change;
 use super::taken;
@@ -143,7 +143,7 @@ fn wanted_integer(table: &Table, row: &Row) -> Option<i64> {
 /// one where that is free, else a new one.
 fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
     let mut assigned: BTreeSet<(u32, i64)> = BTreeSet::new();
-    let mut ceilings: BTreeMap<u32, i64> = BTreeMap::new();
+    let nothings = dangling_integers(engine)?;
     for keeping in [true, false] {
         for (key, row) in &mut work.rows {
             let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
@@ -162,6 +162,7 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             let mut integer = None;
             for candidate in [wanted_integer(table, row).filter(|_| !keeping), had].into_iter().flatten() {
                 if !assigned.contains(&(key.0, candidate))
+                    && !nothings.contains(&(key.0, candidate))
                     && !table_sql::has_integer(engine, table, candidate)?
                 {
                     integer = Some(candidate);
@@ -171,17 +172,10 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             let integer = match integer {
                 Some(integer) => integer,
                 None => {
-                    let last = match ceilings.get(&key.0) {
-                        Some(last) => *last,
-                        None => assigned
-                            .range((key.0, i64::MIN)..=(key.0, i64::MAX))
-                            .last()
-                            .map_or(0, |last| last.1),
-                    };
+                    let range = (key.0, i64::MIN)..=(key.0, i64::MAX);
+                    let last = assigned.range(range).next_back().map_or(0, |last| last.1);
                     let free = table_sql::free_integer(engine, table)?;
-                    let free = if free > last { free } else { last.saturating_add(1) };
-                    ceilings.insert(key.0, free);
-                    free
+                    if assigned.contains(&(key.0, free)) { last.saturating_add(1) } else { free }
                 }
             };
             assigned.insert((key.0, integer));
@@ -189,6 +183,29 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The integers that shown rows are identified by although nothing is there: who came there would
+/// make other rows of them.
+fn dangling_integers(engine: &Engine) -> Result<BTreeSet<(u32, i64)>, StoreError> {
+    let mut integers = BTreeSet::new();
+    for table in engine.catalog.tables.values().filter(|table| !table.is_surrogate()) {
+        let references: Vec<_> = table.key.iter().map(|&at| table.columns[at].reference.as_ref()).collect();
+        if references.iter().all(Option::is_none) {
+            continue;
+        }
+        for id in refs::dangling(engine, table.no)? {
+            let RowId::Natural(parts) = id else { continue };
+            for (part, reference) in parts.iter().zip(&references) {
+                if let (Value::Dangling(shown), Some(reference)) = (part, reference)
+                    && let Value::Integer(integer) = **shown
+                {
+                    integers.insert((reference.table, integer));
+                }
+            }
+        }
+    }
+    Ok(integers)
 }
 
 /// Works out the natural keys of the rows that are to be put in, and takes out those whose key

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::super::catalog::{Catalog, Collation, Table};
 use super::claims::{key_part, merged};
 use super::defaults::Defaults;
-use super::row::is_identity;
 use crate::codec::Writer;
 use crate::id::RowId;
 use crate::store::Record;
@@ -72,10 +71,6 @@ impl Link {
         if self.by_row {
             return match values.flatten().next() {
                 Some(Value::Ref(id)) => Some(Target::Row(self.parent, (**id).clone())),
-                // Shown, it would be taken for a row identified by whoever comes under that key.
-                Some(nothing @ Value::Dangling(_)) if is_identity(table, id, self.child_columns[0]) => {
-                    Some(Target::Row(self.parent, RowId::Natural([nothing.clone()].into())))
-                }
                 _ => None,
             };
         }

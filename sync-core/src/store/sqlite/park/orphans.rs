@@ -6,10 +6,11 @@
 //! is everywhere as the application has it. SQLite allows neither where it enforces foreign keys.
 //!
 //! A part of a natural key has no version of its own, so there is no such write where a row is
-//! identified by what it refers to. Such a row is hidden, as everywhere else, until its parent is
-//! back.
+//! identified by what it refers to. Where that is a surrogate row, the fold has made it another
+//! row; where it is a plain value, the row is hidden, as everywhere else, until its parent is back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
@@ -21,7 +22,6 @@ use super::row::{LocalKey, Row};
 use super::table_sql;
 use super::work::Work;
 use crate::clock::Version;
-use crate::id::RowId;
 use crate::merge::Cell;
 use crate::store::{RecordCell, StoreError};
 use crate::value::Value;
@@ -33,29 +33,27 @@ type Child = (u32, LocalKey);
 /// their merged values. Takes the rows that may have to be hidden into `work`.
 pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Result<(), StoreError> {
     let mut found: BTreeMap<Child, BTreeSet<usize>> = BTreeMap::new();
-    // Rows that were identified by a row that left its key, and by which one.
-    let mut bereft: BTreeMap<Child, BTreeMap<usize, RowId>> = BTreeMap::new();
+    let links = Arc::clone(&work.links);
     for child in engine.catalog.tables.values() {
-        for link in work.links.from(child.no) {
+        for link in links.from(child.no) {
             let in_key = |position: &usize| child.key.contains(position) && !child.is_surrogate();
             let identifies = link.child_columns.iter().all(in_key);
-            for (at, left) in candidates(engine, child, link, folded)? {
-                let key = (child.no, at);
+            if identifies && link.by_row {
+                continue;
+            }
+            for at in candidates(engine, child, link, folded)? {
                 if identifies {
-                    let parents = bereft.entry(key).or_default();
-                    if let Some(left) = left.filter(|_| link.by_row) {
-                        parents.insert(link.child_columns[0], left);
+                    if let Some((id, _)) = refs::clock(engine, child.no, &at)? {
+                        work.load(engine, &(child.no, id))?;
                     }
                     continue;
                 }
+                let key = (child.no, at);
                 for &position in link.child_columns.iter().filter(|position| !in_key(position)) {
                     found.entry(key.clone()).or_default().insert(position);
                 }
             }
         }
-    }
-    for (child, parents) in &bereft {
-        load_as_it_was(engine, work, child, parents, folded.seq)?;
     }
     if found.is_empty() {
         return Ok(());
@@ -89,34 +87,31 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Res
     Ok(())
 }
 
-/// The shown rows whose reference through a link may have lost its row, with the row that left
-/// where that is known.
+/// The shown rows whose reference through a link may have lost its row.
 fn candidates(
     engine: &Engine,
     child: &Table,
     link: &Link,
     folded: &Folded,
-) -> Result<Vec<(LocalKey, Option<RowId>)>, StoreError> {
+) -> Result<Vec<LocalKey>, StoreError> {
     let parent = &engine.catalog.tables[&link.parent];
     let orphans =
         |seq| table_sql::orphans(engine, child, &link.child_columns, parent, &link.parent_columns, seq);
-    let mut found: Vec<_> = orphans(Some(folded.seq as i64))?.into_iter().map(|at| (at, None)).collect();
+    let mut found = orphans(Some(folded.seq as i64))?;
     let parts: Option<Vec<usize>> =
         link.parent_columns.iter().map(|at| parent.key.iter().position(|key| key == at)).collect();
     let left = folded.left.get(&link.parent).map_or(&[][..], Vec::as_slice);
     let Some(parts) = parts else {
         // The values that the parent had there are gone with it.
         if !left.is_empty() || has_changed(engine, link.parent, folded.seq)? {
-            found.extend(orphans(None)?.into_iter().map(|at| (at, None)));
+            found.extend(orphans(None)?);
         }
         return Ok(found);
     };
     let columns: Vec<_> = link.child_columns.iter().map(|&position| (position, None)).collect();
-    for (key, id) in left.iter().filter(|(key, _)| !refs::is_null_key(key)) {
+    for (key, _) in left.iter().filter(|(key, _)| !refs::is_null_key(key)) {
         let values: Vec<Value> = parts.iter().map(|&part| key[part].clone()).collect();
-        for at in table_sql::find(engine, child, &columns, &values)? {
-            found.push((at, Some(id.clone())));
-        }
+        found.extend(table_sql::find(engine, child, &columns, &values)?);
     }
     Ok(found)
 }
@@ -180,35 +175,4 @@ fn is_dangling(engine: &Engine, table: &Table, row: &Row, position: usize) -> Re
         }
     }
     Ok(false)
-}
-
-/// Takes in a row that is identified by rows that left their keys, as what it was before they did.
-fn load_as_it_was(
-    engine: &Engine,
-    work: &mut Work,
-    (table_no, at): &Child,
-    parents: &BTreeMap<usize, RowId>,
-    seq: u64,
-) -> Result<(), StoreError> {
-    let Some((id, clock)) = refs::clock(engine, *table_no, at)? else { return Ok(()) };
-    let table = &engine.catalog.tables[table_no];
-    // A row that was inserted in this very fold was never anything else.
-    let was = match &id {
-        RowId::Natural(parts) if clock.life_seq != seq => {
-            let part = |(part, position): (&Value, &usize)| {
-                parents.get(position).map_or_else(|| part.clone(), |id| Value::Ref(Box::new(id.clone())))
-            };
-            RowId::Natural(parts.iter().zip(&table.key).map(part).collect())
-        }
-        _ => id.clone(),
-    };
-    if was == id || refs::local_key(engine, *table_no, &was)?.is_some() {
-        work.load(engine, &(*table_no, id))?;
-        return Ok(());
-    }
-    let mut row = Row::load_shown(engine, table, &was, at.clone(), &clock)?;
-    // Where its parent is under another key now, so is this row.
-    row.whole = true;
-    work.take(table, (*table_no, was), row);
-    Ok(())
 }
