@@ -307,6 +307,27 @@ fn nobody_comes_under_a_key_that_a_join_row_names_in_vain() {
 }
 
 #[test]
+fn a_stranger_makes_way_for_a_key_that_names_nothing() {
+    let schema = "CREATE TABLE post(id INTEGER PRIMARY KEY, title);
+        CREATE TABLE remark(id INTEGER PRIMARY KEY, post INT REFERENCES post);
+        CREATE TABLE vote(post INT REFERENCES post, who TEXT NOT NULL, n INT, PRIMARY KEY(post, who)) WITHOUT ROWID";
+    let mut device = Device::new(schema);
+    device.sql("INSERT INTO post VALUES(3, 'stranger'); INSERT INTO remark(post) VALUES(3)");
+    device.fold();
+    let stranger = device.id("post", 3).unwrap();
+    // Elsewhere, post 3 went and left its votes behind.
+    let nothing = natural([Value::Dangling(Box::new(int(3))), text("me")]);
+    Peer::new(1).send(&mut device, &[insert("vote", &nothing, at(10, 1), &[("n", int(1))])]);
+    assert_eq!(rows(&device, "SELECT * FROM vote"), ["3|me|1"]);
+    assert_eq!(device.clock("vote", &[int(3), text("me")][..]).unwrap().0, nothing);
+    assert_eq!(rows(&device, "SELECT id FROM post WHERE id = 3"), [] as [&str; 0]);
+    let joined = "SELECT title FROM remark JOIN post ON post.id = remark.post";
+    assert_eq!(rows(&device, joined), ["stranger"], "those who refer to it follow");
+    let integer = device.number("SELECT id FROM post");
+    assert_eq!(device.id("post", integer), Some(stranger), "it stays the row that it is");
+}
+
+#[test]
 fn a_row_that_dies_with_the_one_that_kept_it_out_has_no_children() {
     let mut device = Device::new(MUSIC);
     let mut peer = Peer::new(1);

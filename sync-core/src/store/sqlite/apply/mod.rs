@@ -11,6 +11,7 @@
 //! batches and their order make no difference.
 
 mod affinity;
+mod make_way;
 mod merge;
 mod numbers;
 pub(super) mod store;

@@ -7,9 +7,10 @@ use super::super::engine::Engine;
 use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
 use super::super::park::table_sql::{self, Refusal};
 use super::super::park::work::Work;
-use super::super::refs::{self, null_key};
+use super::super::refs::null_key;
 use super::super::system::AsideReason;
 use super::affinity::may_change;
+use super::make_way::{Integer, make_way};
 use super::taken;
 use crate::id::RowId;
 use crate::store::StoreError;
@@ -19,9 +20,10 @@ use crate::value::Value;
 /// hands do so without a conflict, then what is new or changed. Answers the rows that a table
 /// refused, which have to be decided about anew.
 pub(crate) fn write(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>, StoreError> {
+    let nothings = make_way(engine, work)?;
     follow_parents(engine, work)?;
     lift(engine, work)?;
-    assign_integers(engine, work)?;
+    assign_integers(engine, work, &nothings)?;
     move_natural(engine, work)?;
     let mut refused = BTreeSet::new();
     let mut list: Vec<(u32, LocalKey, RowKey)> = Vec::new();
@@ -140,10 +142,9 @@ fn wanted_integer(table: &Table, row: &Row) -> Option<i64> {
 }
 
 /// Gives each surrogate row that is to be put in an integer: the one it has here, else the merged
-/// one where that is free, else a new one.
-fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
+/// one where that is free, else a new one. `nothings` stay free.
+fn assign_integers(engine: &Engine, work: &mut Work, nothings: &BTreeSet<Integer>) -> Result<(), StoreError> {
     let mut assigned: BTreeSet<(u32, i64)> = BTreeSet::new();
-    let nothings = dangling_integers(engine)?;
     for keeping in [true, false] {
         for (key, row) in &mut work.rows {
             let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
@@ -174,8 +175,14 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
                 None => {
                     let range = (key.0, i64::MIN)..=(key.0, i64::MAX);
                     let last = assigned.range(range).next_back().map_or(0, |last| last.1);
-                    let free = table_sql::free_integer(engine, table)?;
-                    if assigned.contains(&(key.0, free)) { last.saturating_add(1) } else { free }
+                    let mut free = table_sql::free_integer(engine, table)?;
+                    if assigned.contains(&(key.0, free)) {
+                        free = last.saturating_add(1);
+                    }
+                    while nothings.contains(&(key.0, free)) && free < i64::MAX {
+                        free += 1;
+                    }
+                    free
                 }
             };
             assigned.insert((key.0, integer));
@@ -183,29 +190,6 @@ fn assign_integers(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
         }
     }
     Ok(())
-}
-
-/// The integers that shown rows are identified by although nothing is there: who came there would
-/// make other rows of them.
-fn dangling_integers(engine: &Engine) -> Result<BTreeSet<(u32, i64)>, StoreError> {
-    let mut integers = BTreeSet::new();
-    for table in engine.catalog.tables.values().filter(|table| !table.is_surrogate()) {
-        let references: Vec<_> = table.key.iter().map(|&at| table.columns[at].reference.as_ref()).collect();
-        if references.iter().all(Option::is_none) {
-            continue;
-        }
-        for id in refs::dangling(engine, table.no)? {
-            let RowId::Natural(parts) = id else { continue };
-            for (part, reference) in parts.iter().zip(&references) {
-                if let (Value::Dangling(shown), Some(reference)) = (part, reference)
-                    && let Value::Integer(integer) = **shown
-                {
-                    integers.insert((reference.table, integer));
-                }
-            }
-        }
-    }
-    Ok(integers)
 }
 
 /// Works out the natural keys of the rows that are to be put in, and takes out those whose key
