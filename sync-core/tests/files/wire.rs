@@ -45,6 +45,11 @@ impl World {
         id
     }
 
+    /// How many links there were so far.
+    pub(crate) fn links_made(&self) -> usize {
+        self.next_link
+    }
+
     /// Connects a device to the hub.
     pub(crate) fn connect(&mut self, n: usize) {
         let conn = self.hub.open(self.now(0), self.max_frame_bytes);
