@@ -9,7 +9,7 @@ use files::World;
 use pocketsync_core::rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 const ACCOUNTS: &str = "CREATE TABLE account(name TEXT PRIMARY KEY, amount INT NOT NULL, padding TEXT);
-    CREATE TABLE transfer(id INTEGER PRIMARY KEY, amount INT)";
+    CREATE TABLE transfer(id INTEGER PRIMARY KEY, amount INT, slip TEXT)";
 
 /// Every transaction keeps the sum at zero, and writes down what it moved.
 fn balanced(app: &Connection) {
@@ -28,7 +28,8 @@ fn transfer(app: &mut Connection, n: i64) {
         std::thread::sleep(Duration::from_millis(1));
     }
     tx.execute("UPDATE account SET amount = amount + ?1 WHERE name = 'box ' || (?1 % 7)", [n]).unwrap();
-    tx.execute("INSERT INTO transfer(amount) VALUES(?1)", [n]).unwrap();
+    // Large enough that a few transactions do not fit into one piece.
+    tx.execute("INSERT INTO transfer(amount, slip) VALUES(?1, hex(randomblob(3000)))", [n]).unwrap();
     tx.commit().unwrap();
 }
 
@@ -65,10 +66,21 @@ fn no_half_transaction_is_shown_while_an_application_writes() {
                 }
                 done.store(true, Ordering::Release);
             });
-            while !done.load(Ordering::Acquire) {
+            for round in 0.. {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                // Now and then one of them has been away, and catches up.
+                for n in 0..2 {
+                    if round % 40 == 20 * n {
+                        world.go_offline(n);
+                    } else if round % 40 == 20 * n + 5 {
+                        world.devices[n].online = true;
+                    }
+                }
                 world.connect_all();
                 world.look();
-                for _ in 0..5 {
+                for _ in 0..60 {
                     world.step();
                 }
                 if world.devices[1].caught_up {
@@ -77,6 +89,7 @@ fn no_half_transaction_is_shown_while_an_application_writes() {
                 }
             }
         });
+        world.devices.iter_mut().for_each(|device| device.online = true);
         world.settle();
         assert!(looks > 10, "{mode}: it was caught up in between");
         assert_eq!(
