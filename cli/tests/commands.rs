@@ -8,6 +8,7 @@ use processes::{Hub, expect, pocketsync, run, sidecar, stderr, stdout, text, wai
 use std::time::Duration;
 
 use pocketsync::rusqlite::Connection;
+use pocketsync::{Replica, ReplicaOptions};
 
 fn database(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
@@ -232,12 +233,36 @@ fn a_second_engine_is_refused_and_status_looks_on() {
     database(&file, NOTES);
     expect(0, ["track", text(&file)]);
     let hub = Hub::start(&folder.path().join("hub"), "127.0.0.1:0", &[]);
-    let watching = sidecar(&file, &hub.url, "s");
+    let mut watching = sidecar(&file, &hub.url, "s");
     wait_until("the sidecar is in sync", Duration::from_secs(20), || watching.log().contains("in sync with"));
-    let output = expect(2, ["sync", text(&file), "--hub", &hub.url, "--scope", "s"]);
-    let said = stderr(&output);
-    assert!(said.contains("already kept in sync by") && said.contains("hint:"), "{said}");
+    let once = ["sync", text(&file), "--hub", &hub.url, "--scope", "s"];
+    let again = ["sync", text(&file), "--hub", &hub.url, "--scope", "s", "--watch"];
+    for arguments in [&once[..], &again] {
+        let said = stderr(&expect(2, arguments.iter().copied()));
+        assert!(said.contains("already kept in sync by") && said.contains("hint:"), "{said}");
+    }
     expect(0, ["status", text(&file)]);
+    assert!(watching.runs(), "the first one is not disturbed");
+}
+
+#[test]
+fn a_sidecar_beside_an_engine_in_the_application_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.db");
+    database(&file, NOTES);
+    expect(0, ["track", text(&file)]);
+    let hub = Hub::start(&folder.path().join("hub"), "127.0.0.1:0", &[]);
+    let mut options = ReplicaOptions::default();
+    options.program = Some("notes app".to_owned());
+    let embedded = Replica::open(&file, options).unwrap();
+    let arguments = ["sync", text(&file), "--hub", &hub.url, "--scope", "s"];
+    let said = stderr(&expect(2, arguments));
+    let holder = format!("already kept in sync by notes app, process {}", std::process::id());
+    assert!(said.contains(&holder) && said.contains("hint:"), "{said}");
+    let status = stdout(&expect(1, ["status", text(&file)]));
+    assert!(status.contains("2 changes wait"), "looking needs no engine: {status}");
+    drop(embedded);
+    expect(0, arguments);
 }
 
 #[test]

@@ -80,6 +80,32 @@ fn pipelined_pushes_are_taken_in_order() {
 }
 
 #[test]
+fn pipelined_pushes_of_one_row_are_its_history_and_no_conflict() {
+    let text = |word: &str, ms: u64| {
+        let mut changeset = change(1, WALL);
+        let cell = &mut changeset.tables[0].rows[0].cells[0];
+        (cell.version, cell.value) = (Version::new(Hlc::from_ms(ms), site(1)), Value::text(word));
+        changeset
+    };
+    let mut rig = HubRig::new(HubConfig::default());
+    let (conn, other) = (rig.join(site(1), lineage()), rig.join(site(2), lineage()));
+    rig.held = Some(Default::default());
+    for (n, word) in [(0, "first"), (1, "second"), (2, "third")] {
+        rig.say(conn, &push(n, n + 1, &text(word, WALL + n)));
+    }
+    rig.release();
+    assert_eq!(acked(&rig.heard(conn)), Some(3));
+    let rows = rig.store.rows(&scope());
+    let shown: Vec<_> = rows["note"].values().map(|cells| &cells["text"]).collect();
+    assert_eq!(shown, [&Value::text("third")]);
+    let heard = rig.heard(other).into_iter().rev().find_map(|message| match message {
+        Message::Push(push) => Some(push.body.open(1 << 20).unwrap()),
+        _ => None,
+    });
+    assert_eq!(heard.unwrap().tables[0].rows[0].cells[0].value, Value::text("third"));
+}
+
+#[test]
 fn an_ack_lost_and_pushed_again_merges_to_nothing() {
     let mut rig = HubRig::new(HubConfig::default());
     let conn = rig.join(site(1), lineage());
@@ -101,6 +127,9 @@ fn a_push_after_a_gap_is_refused_and_what_came_before_stays() {
     assert!(refusal(&heard).code.is_retryable());
     assert_eq!(rows(&rig), 1);
     assert!(matches!(rig.closed[&conn], SessionEnd::WeFailed(_)));
+    // What was already under way behind it is too late, though it would fit.
+    assert_eq!(rig.say(conn, &push(1, 2, &change(2, WALL))), []);
+    assert_eq!(rows(&rig), 1);
 }
 
 #[test]
