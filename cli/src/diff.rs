@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pocketsync::store::sqlite::diff::{DiffError, DiffReport, RowDiff, TableDiff, diff};
+use pocketsync::store::sqlite::{DiffError, DiffReport, RowDiff, TableDiff, diff};
 use pocketsync::value::Value;
 use serde::Serialize;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use futures::StreamExt;
-use pocketsync::store::sqlite::replica::{Applied, OpenError, Replica, ReplicaOptions, ReplicaStatus};
-use pocketsync::store::sqlite::tracking::{Tables, TrackError, TrackedTable};
+use pocketsync::store::sqlite::{Applied, OpenError, Replica, ReplicaOptions, ReplicaStatus};
+use pocketsync::store::sqlite::{Tables, TrackError, TrackedTable};
 use tokio::task::JoinHandle;
 
 use crate::failure::{Context, Failure, Result};

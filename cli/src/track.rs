@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use pocketsync::store::sqlite::catalog::IdentityKind;
-use pocketsync::store::sqlite::tracking::{Tables, TrackError, TrackedTable};
+use pocketsync::store::sqlite::IdentityKind;
+use pocketsync::store::sqlite::{Tables, TrackError, TrackedTable};
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::output::{ODD, grouped, print, styled};

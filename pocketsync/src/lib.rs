@@ -60,9 +60,9 @@ pub mod ws;
 #[cfg(feature = "sqlite")]
 pub use pocketsync_core::rusqlite;
 #[cfg(feature = "sqlite")]
-pub use pocketsync_core::store::sqlite::replica::{Applied, Replica, ReplicaOptions};
+pub use pocketsync_core::store::sqlite::{Applied, Replica, ReplicaOptions};
 #[cfg(feature = "sqlite")]
-pub use pocketsync_core::store::sqlite::tracking::Tables;
+pub use pocketsync_core::store::sqlite::Tables;
 #[cfg(feature = "sqlite")]
 pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]

@@ -10,7 +10,7 @@ use pocketsync::driver::{Client, ClientOptions, HubOptions, HubServer};
 use pocketsync::id::Scope;
 use pocketsync::runtime::TokioRuntime;
 use pocketsync::rusqlite::Connection;
-use pocketsync::store::sqlite::replica::Replica;
+use pocketsync::store::sqlite::Replica;
 use pocketsync::store::{HubStore, HubStoreOptions};
 use pocketsync::ws::WsUrl;
 use tokio::net::TcpListener;
