@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use pocketsync::ReplicaStatus;
 use pocketsync::store::sqlite::IdentityKind;
-use pocketsync::store::sqlite::ReplicaStatus;
 use serde::Serialize;
 
 use crate::failure::{Outcome, Result};

@@ -116,9 +116,9 @@ fn a_key_that_waits_is_not_taken_for_the_rowid_of_a_row_with_a_null() {
 
 /// As a migration that rebuilds the tables does.
 fn drop_triggers(device: &Device) {
-    let mut triggers =
-        device.app.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").unwrap();
-    let triggers: Vec<String> = triggers.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut triggers = device.app.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").unwrap();
+    let triggers: Vec<String> =
+        triggers.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     for trigger in triggers {
         device.exec(&format!("DROP TRIGGER {trigger}"), []);
     }

@@ -38,9 +38,7 @@ fn audit_by_integer(
     let waits = if table.is_surrogate() { &["k", "o"][..] } else { &["o"] };
     let waits: Vec<_> = waits
         .iter()
-        .map(|column| {
-            format!("SELECT {column} FROM {PREFIX}journal WHERE t = {no} AND {column} IS NOT NULL")
-        })
+        .map(|column| format!("SELECT {column} FROM {PREFIX}journal WHERE t = {no} AND {column} IS NOT NULL"))
         .collect();
     let waits = waits.join(" UNION ");
     let now = "julianday('now')";
