@@ -28,6 +28,13 @@ pub struct ReplicaOptions {
 
 impl ReplicaOptions {
     /// Sets [`on_connect`](Self::on_connect).
+    ///
+    /// ```
+    /// use pocketsync_core::store::sqlite::ReplicaOptions;
+    ///
+    /// let options = ReplicaOptions::default()
+    ///     .with_on_connect(|conn| conn.execute_batch("PRAGMA key = 'open sesame'"));
+    /// ```
     #[must_use]
     pub fn with_on_connect(
         mut self,
