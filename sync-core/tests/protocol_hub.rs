@@ -3,7 +3,7 @@
 mod pair;
 
 use bytes::Bytes;
-use pair::talk::{error, join, lineage, push, pushes};
+use pair::talk::{join, lineage, push, pushes};
 use pair::{HubRig, hello, scope, site};
 use pocketsync_core::hub::{ConnId, HubConfig};
 use pocketsync_core::id::Scope;
