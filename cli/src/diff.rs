@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pocketsync::store::sqlite::diff::{DiffError, DiffReport, RowDiff, TableDiff, diff};
+use pocketsync::store::sqlite::{DiffError, DiffReport, RowDiff, TableDiff, diff};
 use pocketsync::value::Value;
 use serde::Serialize;
 
@@ -38,12 +38,12 @@ pub(crate) struct Args {
 
 /// Compares, and tells.
 pub(crate) fn run(args: Args) -> Result {
-    let report = diff(&args.a, &args.b).map_err(|error| {
-        let failure = Failure::new(error.to_string());
-        match error {
-            DiffError::NotTracked { path } => failure.hint(format!("pocketsync track {}", path.display())),
-            _ => failure,
+    let report = diff(&args.a, &args.b).map_err(|error| match error {
+        DiffError::Open(error) => error.into(),
+        DiffError::NotTracked { ref path } => {
+            Failure::new(error.to_string()).hint(format!("pocketsync track {}", path.display()))
         }
+        _ => Failure::new(error.to_string()),
     })?;
     if args.json {
         print_json(&Report::of(&report))?;

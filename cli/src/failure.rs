@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use pocketsync::OpenError;
+
 /// How a command that did its work ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
@@ -52,6 +54,21 @@ impl Failure {
     /// The exit code of every failure.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(2)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match &error {
+            OpenError::NotADatabase { path, error } => {
+                Failure::new(format!("{}: not a SQLite database, or a damaged one ({error})", path.display()))
+                    .hint("this program has no keys, so it cannot open encrypted files either")
+            }
+            OpenError::InUse { .. } => Failure::new(error.to_string()).hint(
+                "a `pocketsync sync --watch` of this file syncs by itself; stop it to use this command",
+            ),
+            _ => Failure::new(error.to_string()),
+        }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use futures::StreamExt;
-use pocketsync::store::sqlite::replica::{Applied, OpenError, Replica, ReplicaOptions, ReplicaStatus};
-use pocketsync::store::sqlite::tracking::{Tables, TrackError, TrackedTable};
+use pocketsync::{Applied, Replica, ReplicaOptions, ReplicaStatus, Tables, TrackError, TrackedTable};
 use tokio::task::JoinHandle;
 
 use crate::failure::{Context, Failure, Result};
@@ -20,20 +19,12 @@ pub(crate) struct Tracked {
 
 /// Opens a file as its one engine.
 pub(crate) fn open(path: &Path) -> Result<Replica> {
-    Replica::open(path, ReplicaOptions::default()).map_err(|error| {
-        let failure = Failure::new(error.to_string());
-        match error {
-            OpenError::InUse { .. } => failure.hint(
-                "a `pocketsync sync --watch` of this file syncs by itself; stop it to use this command",
-            ),
-            _ => failure,
-        }
-    })
+    Ok(Replica::open(path, ReplicaOptions::default())?)
 }
 
 /// The state of a file, whoever is its engine.
 pub(crate) fn inspect(path: &Path) -> Result<ReplicaStatus> {
-    Replica::inspect(path, ReplicaOptions::default()).map_err(|error| Failure::new(error.to_string()))
+    Ok(Replica::inspect(path, ReplicaOptions::default())?)
 }
 
 /// Opens a file that `pocketsync track` has seen.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use pocketsync::store::sqlite::catalog::IdentityKind;
-use pocketsync::store::sqlite::replica::ReplicaStatus;
+use pocketsync::ReplicaStatus;
+use pocketsync::store::sqlite::IdentityKind;
 use serde::Serialize;
 
 use crate::failure::{Outcome, Result};

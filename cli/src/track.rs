@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use pocketsync::store::sqlite::catalog::IdentityKind;
-use pocketsync::store::sqlite::tracking::{Tables, TrackError, TrackedTable};
+use pocketsync::store::sqlite::IdentityKind;
+use pocketsync::{Tables, TrackError, TrackedTable};
 
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Context, Failure, Outcome, Result};
 use crate::output::{ODD, grouped, print, styled};
 use crate::replica::{self, Tracked};
 use crate::table::{Cell, Table};
@@ -36,6 +36,11 @@ pub(crate) struct Args {
 /// Tracks.
 pub(crate) fn run(args: Args) -> Result {
     let replica = replica::open(&args.file)?;
+    let status = replica.status().context("cannot read the schema")?;
+    if status.tables.is_empty() && status.untracked.is_empty() {
+        return Err(Failure::new(format!("{} has no tables to track", args.file.display()))
+            .hint("let the application create its tables first"));
+    }
     let tracked = if args.tables.is_empty() && args.natural.is_empty() {
         replica::track_all(&replica)?
     } else {

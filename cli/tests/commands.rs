@@ -224,6 +224,22 @@ fn what_is_no_database_is_told() {
         assert!(stderr(&output).contains("not a"), "{}", stderr(&output));
     }
     expect(2, ["diff", text(&file), text(&file)]);
+    // No hint names a function of the library.
+    assert!(!stderr(&expect(2, ["status", text(&file)])).contains("on_connect"));
+    for command in ["track", "untrack", "status"] {
+        let output = expect(2, [command, text(folder.path())]);
+        assert!(stderr(&output).contains("not a file"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_file_without_tables_is_not_tracked_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("empty.db");
+    std::fs::write(&file, "").unwrap();
+    let output = expect(2, ["track", text(&file)]);
+    assert!(stderr(&output).contains("no tables"), "{}", stderr(&output));
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 0, "nothing was written");
 }
 
 #[test]

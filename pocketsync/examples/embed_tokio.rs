@@ -1,6 +1,6 @@
 //! A client in an application on Tokio, for a hub that runs elsewhere.
 //!
-//! `cargo run -p pocketsync --example embed_tokio --features bundled,tokio,ws -- notes.db ws://127.0.0.1:7077 notes`
+//! `cargo run -p pocketsync --example embed_tokio --features bundled,tokio,ws -- notes.db ws://127.0.0.1:9320 notes`
 //!
 //! The application need not know of this at all: run this beside one that writes the file with
 //! sqlx, diesel or Python in a process of its own, and its tables are synced as they are. In one

@@ -15,7 +15,7 @@
 //!
 //! let replica = Replica::open("notes.db", ReplicaOptions::default())?;
 //! replica.track(&Tables::all())?;
-//! let connector = Arc::new(TokioConnector::new("ws://localhost:7077".parse()?));
+//! let connector = Arc::new(TokioConnector::new("ws://localhost:9320".parse()?));
 //! let runtime = Arc::new(TokioRuntime::current());
 //! let options = ClientOptions::default().with_token("correct horse");
 //! let (client, driver) = Client::new(replica, Scope::new("team-7")?, connector, runtime, options);
@@ -60,9 +60,10 @@ pub mod ws;
 #[cfg(feature = "sqlite")]
 pub use pocketsync_core::rusqlite;
 #[cfg(feature = "sqlite")]
-pub use pocketsync_core::store::sqlite::replica::{Applied, Replica, ReplicaOptions};
-#[cfg(feature = "sqlite")]
-pub use pocketsync_core::store::sqlite::tracking::Tables;
+pub use pocketsync_core::store::sqlite::{
+    Applied, AppliedStream, DiffError, DiffReport, OpenError, Replica, ReplicaOptions, ReplicaStatus, Tables,
+    TrackError, TrackedTable, diff,
+};
 #[cfg(feature = "sqlite")]
 pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]
@@ -73,8 +74,9 @@ pub use pocketsync_core::{
 
 pub use pocketsync_core::admission::Admission;
 pub use pocketsync_core::driver::{
-    Client, ClientOptions, Driver, HubDriver, HubOptions, HubServer, State, Status,
+    Client, ClientOptions, Driver, HubDriver, HubOptions, HubServer, State, Status, SyncError,
 };
 pub use pocketsync_core::id::Scope;
 pub use pocketsync_core::runtime::Runtime;
 pub use pocketsync_core::transport::{Connector, Credentials, Transport};
+pub use pocketsync_core::value::Value;

@@ -4,7 +4,8 @@ mod changes;
 mod device;
 
 use changes::{
-    Change, Peer, at, change, check_references, insert, int, natural, parked, rows, surrogate, text, to,
+    Change, Peer, at, change, check_references, insert, int, natural, orders, parked, rows, surrogate, text,
+    to,
 };
 use device::Device;
 use pocketsync_core::value::Value;
@@ -37,17 +38,7 @@ const JOINED: &str =
 
 /// Every order of these changes, a group each, ends the same.
 fn all_orders(schema: &str, changes: &[Change], query: &str, expected: &[&str], aside: &[&str]) {
-    let mut orders = vec![vec![]];
-    for n in 0..changes.len() {
-        orders = orders
-            .iter()
-            .flat_map(|order: &Vec<usize>| {
-                (0..=order.len()).map(move |at| [&order[..at], &[n], &order[at..]].concat())
-            })
-            .collect();
-    }
-    let step = if changes.len() > 4 { 7 } else { 1 };
-    for order in orders.into_iter().step_by(step) {
+    for order in orders(changes.len()) {
         let mut device = Device::new(schema);
         let mut peer = Peer::new(9);
         for &n in &order {

@@ -3,7 +3,9 @@
 mod changes;
 mod device;
 
-use changes::{Change, Peer, at, change, check_references, insert, int, parked, rows, surrogate, text, to};
+use changes::{
+    Change, Peer, at, change, check_references, insert, int, orders, parked, rows, surrogate, text, to,
+};
 use device::Device;
 
 const TAGS: &str = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, color TEXT)";
@@ -19,18 +21,7 @@ fn tags(device: &Device) -> Vec<String> {
 }
 
 fn all_orders(schema: &str, changes: &[Change], query: &str, expected: &[&str], aside: &[&str]) {
-    let mut orders = vec![vec![]];
-    for n in 0..changes.len() {
-        orders = orders
-            .iter()
-            .flat_map(|order: &Vec<usize>| {
-                (0..=order.len()).map(move |at| [&order[..at], &[n], &order[at..]].concat())
-            })
-            .collect();
-    }
-    // Of the orders of five changes, some will do.
-    let step = if changes.len() > 4 { 7 } else { 1 };
-    for order in orders.into_iter().step_by(step) {
+    for order in orders(changes.len()) {
         let mut device = Device::new(schema);
         let mut peer = Peer::new(9);
         for &n in &order {

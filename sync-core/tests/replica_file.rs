@@ -74,7 +74,7 @@ fn one_engine_a_file() {
 
 /// This test program again, as another engine that holds the file until it is killed.
 #[test]
-fn helper_that_holds_a_file() {
+fn holder_of_a_file() {
     let Ok(path) = std::env::var("POCKETSYNC_TEST_HOLD") else { return };
     let _replica = Replica::open(path, ReplicaOptions::default()).unwrap();
     println!("\nholding");
@@ -84,7 +84,7 @@ fn helper_that_holds_a_file() {
 
 fn hold(file: &Fixture) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "helper_that_holds_a_file", "--nocapture"])
+        .args(["--exact", "holder_of_a_file", "--nocapture"])
         .env("POCKETSYNC_TEST_HOLD", &file.path)
         .stdout(Stdio::piped())
         .spawn()

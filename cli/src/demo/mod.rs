@@ -10,7 +10,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pocketsync::store::sqlite::diff::diff;
+use pocketsync::diff;
 
 use crate::failure::{Context, Failure, Outcome, Result};
 use crate::output::{FAINT, GOOD, STRONG, bytes, print, styled};

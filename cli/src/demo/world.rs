@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pocketsync::Replica;
 use pocketsync::admission::Open;
 use pocketsync::driver::{Client, ClientOptions, HubOptions, HubServer};
 use pocketsync::id::Scope;
 use pocketsync::runtime::TokioRuntime;
 use pocketsync::rusqlite::Connection;
-use pocketsync::store::sqlite::replica::Replica;
 use pocketsync::store::{HubStore, HubStoreOptions};
 use pocketsync::ws::WsUrl;
 use tokio::net::TcpListener;

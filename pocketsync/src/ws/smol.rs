@@ -1,4 +1,4 @@
-//! WebSockets over sockets of \`async-io\`.
+//! WebSockets over sockets of `async-io`.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
@@ -9,7 +9,7 @@ use pocketsync_ws::{WsConfig, WsUrl};
 
 use super::settings::Settings;
 
-/// Connects to a hub's WebSocket over TCP, with \`async-io\`, under any executor.
+/// Connects to a hub's WebSocket over TCP, with `async-io`, under any executor.
 #[derive(Clone, Debug)]
 pub struct SmolConnector {
     settings: Settings,

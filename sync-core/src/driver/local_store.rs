@@ -30,7 +30,8 @@ pub trait LocalStore: Store + Clone + Sync + 'static {
 
     /// Lets go of the file: interrupts running work, which rolls back and fails with
     /// [`StoreErrorKind::Suspended`](crate::store::StoreErrorKind::Suspended), and refuses new
-    /// work likewise until [`resume`](Self::resume). Does not wait.
+    /// work likewise until [`resume`](Self::resume). Called where blocking is not allowed: a moment
+    /// is all it may take.
     fn suspend(&self);
 
     /// Ends [`suspend`](Self::suspend).

@@ -104,7 +104,8 @@ pub enum Event {
         /// Add this to our wall clock, in milliseconds, to get the other side's; `None` where that
         /// does not keep time.
         offset_ms: Option<i64>,
-        /// Whether one of the two was restored to an earlier state and changes are sent again.
+        /// Whether we were restored to an earlier state, and send again from where the histories
+        /// part. Only at a hub: a device takes a new site instead.
         rewound: bool,
     },
     /// We hold whole transactions, and everything that the other side had.

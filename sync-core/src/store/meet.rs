@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Hlc;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
+use crate::store::Sites;
 
 /// What one replica knows of another: how far it has read its log, and what it has heard of its
 /// writes from anyone. Sent to that other replica, it is how that finds out that it was restored
@@ -31,6 +32,25 @@ impl Holding {
             knowledge: Knowledge::default(),
         }
     }
+}
+
+/// How many [`Holding`]s an introduction may list.
+pub const MAX_HOLDINGS: usize = 64;
+
+/// What a replica holds of others, as it introduces itself: of the replicas that it `met`, the
+/// latest first, and then of those whose writes others have brought, so that one restored from a
+/// backup finds out whomever it meets.
+pub(crate) fn introduced(us: SiteId, met: impl Iterator<Item = Holding>, sites: &Sites) -> Vec<Holding> {
+    let mut holdings: Vec<Holding> = met.take(MAX_HOLDINGS).collect();
+    for (site, knowledge) in sites.iter().filter(|(site, _)| *site != SiteId::NIL && *site != us) {
+        if holdings.len() == MAX_HOLDINGS {
+            break;
+        }
+        if !holdings.iter().any(|holding| holding.replica == site) {
+            holdings.push(Holding { knowledge, ..Holding::none(site) });
+        }
+    }
+    holdings
 }
 
 /// The largest counter and clock that were seen from a site, whoever brought them.
@@ -104,6 +124,7 @@ pub struct Resume {
     /// Where to begin to send.
     pub send_from: Cursor,
     /// Whether the peer held more of us than we have: our history was restored to an earlier
-    /// state, and `send_from` is where the two part.
+    /// state, and `send_from` is where the two part. Only a hub goes on so; a device takes a new
+    /// site instead ([`Met::Forked`]).
     pub rewound: bool,
 }

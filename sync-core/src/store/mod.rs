@@ -12,6 +12,7 @@ mod log;
 mod mark;
 mod meet;
 mod memory;
+mod mint;
 mod record;
 mod sites;
 #[cfg(feature = "sqlite")]
@@ -24,8 +25,10 @@ pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "sqlite")]
 pub use hub::{HubStore, HubStoreOptions};
 pub use mark::Mark;
-pub use meet::{ClockReading, Holding, Knowledge, Meet, Met, Peer, Resume};
+pub(crate) use meet::introduced;
+pub use meet::{ClockReading, Holding, Knowledge, MAX_HOLDINGS, Meet, Met, Peer, Resume};
 pub use memory::{MemoryStore, Rows, States, Transaction};
+pub(crate) use mint::Mint;
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};

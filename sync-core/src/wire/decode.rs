@@ -7,10 +7,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, Welcome, WireError};
 use crate::codec::{DecodeError, Reader};
 use crate::lineage::{Cursor, Lineage};
-use crate::store::Holding;
-
-/// How many [`Holding`]s a [`Hello`] may have.
-pub const MAX_HOLDINGS: usize = 64;
+use crate::store::{Holding, MAX_HOLDINGS};
 
 /// How long a token may be.
 pub const MAX_TOKEN_BYTES: usize = 8 << 10;

@@ -5,7 +5,8 @@ mod decode;
 pub mod frame;
 mod message;
 
-pub use decode::{MAX_ERROR_BYTES, MAX_HOLDINGS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
+pub use crate::store::MAX_HOLDINGS;
+pub use decode::{MAX_ERROR_BYTES, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
 pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, Welcome, WireError};
 
 /// The protocol version that this build speaks.

@@ -7,6 +7,7 @@ mod hub_node;
 mod oracle;
 mod rig;
 mod rng;
+pub mod talk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -209,8 +209,8 @@ impl<S: LocalStore> Engine<S> {
 
     fn handle_event(&mut self, now: Now, event: Event) {
         match event {
-            Event::Connected { peer, rewound, .. } => {
-                tracing::debug!(%peer, rewound, "connected");
+            Event::Connected { peer, .. } => {
+                tracing::debug!(%peer, "connected");
                 self.last_error = None;
                 self.schedule.set_online(now, true);
             }

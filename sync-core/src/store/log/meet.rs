@@ -4,26 +4,16 @@ use super::{PeerState, Records, Role};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, resume_at, verdict,
+    Holding, Identity, MAX_HOLDINGS, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, introduced,
+    resume_at, verdict,
 };
 
-/// How many holdings an introduction lists.
-const MAX_HOLDINGS: usize = 64;
-
-/// Who we are and what we hold of others: of the replicas that we met, and then of those whose
-/// writes others have brought, so that one restored from a backup finds out whomever it meets.
+/// Who we are and what we hold of others.
 pub(crate) fn identify(records: &impl Records) -> Result<Identity, StoreError> {
     let state = records.state();
-    let mut holdings: Vec<Holding> = Vec::new();
-    for (site, peer) in records.peers(MAX_HOLDINGS)? {
-        holdings.push(holding(records, site, Some(peer)));
-    }
-    for (site, knowledge) in state.sites.iter() {
-        let listed = holdings.iter().any(|holding| holding.replica == site);
-        if holdings.len() < MAX_HOLDINGS && !listed && site != SiteId::NIL && site != state.site {
-            holdings.push(Holding { knowledge, ..Holding::none(site) });
-        }
-    }
+    let met = records.peers(MAX_HOLDINGS)?;
+    let met = met.into_iter().map(|(site, peer)| holding(records, site, Some(peer)));
+    let holdings = introduced(state.site, met, &state.sites);
     let head = state.head_cursor();
     Ok(Identity { site: state.site, lineage: state.lineage.clone(), head, holdings })
 }

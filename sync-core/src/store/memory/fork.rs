@@ -4,10 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::scope::MemoryScope;
 use crate::clock::Version;
-use crate::id::{RowId, SiteId};
+use crate::id::SiteId;
 use crate::store::log::{row_key, row_of};
-use crate::store::{Offered, Record};
-use crate::value::Value;
+use crate::store::{Mint, Offered, Record};
 
 impl MemoryScope {
     /// Takes a new site. The row ids and versions of our own folds after `kept` go with it,
@@ -37,14 +36,6 @@ impl MemoryScope {
     }
 }
 
-/// How what is not kept is renamed.
-struct Mint {
-    old: SiteId,
-    new: SiteId,
-    /// The largest counter of a kept row.
-    counter: u64,
-}
-
 impl Mint {
     fn record(
         &self,
@@ -72,24 +63,6 @@ impl Mint {
     fn version(&self, version: &mut Version) {
         if version.site == self.old {
             version.site = self.new;
-        }
-    }
-
-    fn id(&self, id: &RowId) -> RowId {
-        match id {
-            RowId::Surrogate { site, counter } if *site == self.old && *counter > self.counter => {
-                RowId::Surrogate { site: self.new, counter: *counter }
-            }
-            RowId::Natural(key) => RowId::Natural(key.iter().map(|value| self.value(value)).collect()),
-            other => other.clone(),
-        }
-    }
-
-    fn value(&self, value: &Value) -> Value {
-        match value {
-            Value::Ref(id) => Value::Ref(Box::new(self.id(id))),
-            Value::Dangling(inner) => Value::Dangling(Box::new(self.value(inner))),
-            other => other.clone(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 ///
 /// # Errors
 /// When the schema or the system tables cannot be read.
-pub fn load(conn: &Connection) -> Result<Catalog, StoreError> {
+pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
     let mut catalog = Catalog::default();
     let present = introspect::table_names(conn)?;
     let mut raw = BTreeMap::new();
@@ -46,7 +46,7 @@ pub fn load(conn: &Connection) -> Result<Catalog, StoreError> {
 ///
 /// # Errors
 /// When the system table cannot be read.
-pub fn column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Result<BTreeMap<String, u32>> {
+pub(crate) fn column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Result<BTreeMap<String, u32>> {
     conn.prepare_cached("SELECT name, no FROM __pocketsync_column WHERE tbl = ?1")?
         .query_map([table_no], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
@@ -56,7 +56,7 @@ pub fn column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Result<BTre
 ///
 /// # Errors
 /// When the system table cannot be read.
-pub fn table_number(conn: &Connection, name: &str) -> rusqlite::Result<Option<u32>> {
+pub(crate) fn table_number(conn: &Connection, name: &str) -> rusqlite::Result<Option<u32>> {
     conn.prepare_cached("SELECT no FROM __pocketsync_table WHERE name = ?1 COLLATE NOCASE")?
         .query_row([name], |row| row.get(0))
         .optional()

@@ -16,8 +16,9 @@ use super::replica::{OpenError, ReplicaOptions};
 /// # Errors
 /// When there is no such file, when it is not a database, or cannot be written.
 pub fn open(path: &Path, options: &ReplicaOptions) -> Result<Connection, OpenError> {
-    if !path.is_file() {
-        return Err(OpenError::NotFound { path: path.to_owned() });
+    let about = path.metadata().map_err(|error| OpenError::io(path, error))?;
+    if !about.is_file() {
+        return Err(OpenError::NotAFile { path: path.to_owned() });
     }
     let fail = |error| OpenError::sqlite(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

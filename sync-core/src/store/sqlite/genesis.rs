@@ -1,4 +1,4 @@
-//! Rows that were there before tracking began, and rows whose writes went unseen.
+//! Rows that were there before tracking began.
 
 use rusqlite::Row;
 use sha2::{Digest, Sha256};
@@ -7,7 +7,7 @@ use super::catalog::{Column, Table};
 use super::engine::Engine;
 use super::refs::value;
 use super::row_clock::{RowClock, compact_id};
-use super::system::{clock_table, flag, key_column, key_columns_list, null_key_clock_table, quote};
+use super::system::{clock_table, key_column, key_columns_list, null_key_clock_table, quote};
 use crate::clock::Version;
 use crate::codec::Writer;
 use crate::id::RowId;
@@ -53,62 +53,6 @@ pub fn adopt(engine: &mut Engine, table_no: u32) -> Result<u64, StoreError> {
             .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
     }
     Ok(adoption.rows)
-}
-
-/// Notes the differences between a table and its clocks in the journal, for the next fold: rows
-/// without a clock as inserted now, clocks without a row as deleted now. Answers how many. For a
-/// table that was without triggers for a while.
-///
-/// # Errors
-/// When the table is not tracked, or the file cannot be read or written.
-pub fn reconcile(engine: &mut Engine, table_no: u32) -> Result<u64, StoreError> {
-    let table = engine.catalog.tables.get(&table_no).ok_or_else(|| untracked(table_no))?;
-    let name = quote(&table.name);
-    let mut forms = Vec::new();
-    if table.is_surrogate() {
-        let key = quote(&table.columns[table.key[0]].name);
-        forms.push((clock_table(table_no), "k".to_owned(), vec![(key, "k".to_owned())], String::new()));
-    } else {
-        let pairs: Vec<(String, String)> =
-            key_names(table).enumerate().map(|(n, name)| (name, key_column(n + 1))).collect();
-        let whole: String = pairs.iter().map(|(name, _)| format!(" AND t.{name} IS NOT NULL")).collect();
-        forms.push((clock_table(table_no), key_columns_list(pairs.len()), pairs, whole));
-        if table.nullable_key {
-            let has_null: Vec<String> = key_names(table).map(|name| format!("t.{name} IS NULL")).collect();
-            let only = format!(" AND ({})", has_null.join(" OR "));
-            let rowid = table.rowid.unwrap_or("rowid").to_owned();
-            let clock = null_key_clock_table(table_no);
-            forms.push((clock, "o".to_owned(), vec![(rowid, "k".to_owned())], only));
-        }
-    }
-    let mut noted = 0;
-    for (clock, journal_keys, pairs, only) in forms {
-        // The first comparison finds the index, whatever its collation; the second decides.
-        let same =
-            pairs.iter().map(|(name, k)| format!("t.{name} = c.{k} AND t.{name} COLLATE BINARY = c.{k}"));
-        let same = same.collect::<Vec<_>>().join(" AND ");
-        let row_keys = pairs.iter().map(|(name, _)| format!("t.{name}")).collect::<Vec<_>>().join(", ");
-        let clock_keys = pairs.iter().map(|(_, k)| format!("c.{k}")).collect::<Vec<_>>().join(", ");
-        noted += engine.conn.execute(
-            &format!(
-                "INSERT INTO __pocketsync_journal(t, f, at, {journal_keys})
-                 SELECT ?1, {}, julianday('now'), {row_keys} FROM {name} t
-                 WHERE NOT EXISTS(SELECT 1 FROM {clock} c WHERE {same}){only}",
-                flag::INSERT
-            ),
-            [table_no],
-        )?;
-        noted += engine.conn.execute(
-            &format!(
-                "INSERT INTO __pocketsync_journal(t, f, at, {journal_keys})
-                 SELECT ?1, {}, julianday('now'), {clock_keys} FROM {clock} c
-                 WHERE NOT EXISTS(SELECT 1 FROM {name} t WHERE {same}{only})",
-                flag::DELETE
-            ),
-            [table_no],
-        )?;
-    }
-    Ok(noted as u64)
 }
 
 fn key_names(table: &Table) -> impl Iterator<Item = String> + '_ {

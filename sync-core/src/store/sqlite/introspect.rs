@@ -11,39 +11,39 @@ use super::system::{PREFIX, quote};
 
 /// A user's table.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RawTable {
+pub(crate) struct RawTable {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its columns, generated and hidden ones included, in declared order.
-    pub columns: Vec<RawColumn>,
+    pub(crate) columns: Vec<RawColumn>,
     /// What the primary key is.
-    pub key: RawKey,
+    pub(crate) key: RawKey,
     /// Whether it was made WITHOUT ROWID.
-    pub without_rowid: bool,
+    pub(crate) without_rowid: bool,
     /// Declared foreign keys, in declared order.
-    pub foreign_keys: Vec<RawForeignKey>,
+    pub(crate) foreign_keys: Vec<RawForeignKey>,
     /// UNIQUE constraints and indexes beyond the primary key.
-    pub unique: Vec<RawIndex>,
+    pub(crate) unique: Vec<RawIndex>,
 }
 
 /// A column.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RawColumn {
+pub(crate) struct RawColumn {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its declared type, upper case, maybe empty.
-    pub declared_type: String,
+    pub(crate) declared_type: String,
     /// Whether NULL is refused.
-    pub not_null: bool,
+    pub(crate) not_null: bool,
     /// The DEFAULT as SQL.
-    pub default: Option<String>,
+    pub(crate) default: Option<String>,
     /// Whether its value is computed from other columns.
-    pub generated: bool,
+    pub(crate) generated: bool,
 }
 
 /// A primary key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RawKey {
+pub(crate) enum RawKey {
     /// There is none.
     None,
     /// An `INTEGER PRIMARY KEY` that is the rowid, by column name.
@@ -54,7 +54,7 @@ pub enum RawKey {
 
 impl RawTable {
     /// A name that reaches the rowid, if there is one.
-    pub fn rowid_name(&self) -> Option<&'static str> {
+    pub(crate) fn rowid_name(&self) -> Option<&'static str> {
         let taken = |name: &str| self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         ["rowid", "oid", "_rowid_"].into_iter().find(|name| !self.without_rowid && !taken(name))
     }
@@ -62,7 +62,7 @@ impl RawTable {
 
 impl RawKey {
     /// The names of its columns, in key order.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         match self {
             RawKey::None => Vec::new(),
             RawKey::Rowid(name) => vec![name],
@@ -73,26 +73,26 @@ impl RawKey {
 
 /// A foreign key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RawForeignKey {
+pub(crate) struct RawForeignKey {
     /// The parent's name as declared.
-    pub parent: String,
+    pub(crate) parent: String,
     /// Referring column and, unless it is the parent's primary key, the parent's column.
-    pub columns: Vec<(String, Option<String>)>,
+    pub(crate) columns: Vec<(String, Option<String>)>,
     /// ON UPDATE, as SQLite spells it.
-    pub on_update: String,
+    pub(crate) on_update: String,
     /// ON DELETE, as SQLite spells it.
-    pub on_delete: String,
+    pub(crate) on_delete: String,
 }
 
 /// A unique index.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RawIndex {
+pub(crate) struct RawIndex {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it has a WHERE.
-    pub partial: bool,
+    pub(crate) partial: bool,
     /// Column names and collations; `None` for an expression.
-    pub columns: Vec<(Option<String>, String)>,
+    pub(crate) columns: Vec<(Option<String>, String)>,
 }
 
 /// The user's ordinary tables, by name: no views, no virtual tables, no shadow tables, none of
@@ -100,7 +100,7 @@ pub struct RawIndex {
 ///
 /// # Errors
 /// When the schema cannot be read.
-pub fn table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let hidden = virtual_and_shadow_tables(conn)?;
     let mut statement =
         conn.prepare_cached("SELECT name FROM main.sqlite_master WHERE type = 'table' ORDER BY name")?;
@@ -167,7 +167,7 @@ fn shadow_suffixes(sql: &str) -> &'static [&'static str] {
 ///
 /// # Errors
 /// When the schema cannot be read.
-pub fn read_table(conn: &Connection, name: &str) -> rusqlite::Result<RawTable> {
+pub(crate) fn read_table(conn: &Connection, name: &str) -> rusqlite::Result<RawTable> {
     let (columns, key_columns) = read_columns(conn, name)?;
     let mut key = match key_columns.as_slice() {
         [] => RawKey::None,

@@ -1,40 +1,69 @@
 //! A replica in an ordinary SQLite file.
 //!
+//! What an application needs stands here: [`Replica`] opens a file, [`Tables`] says what of it is
+//! tracked, [`diff()`] compares two. Everything else is how that is done, in rooms of its own, and
+//! is no API: its modules are reachable for this project's tests, hidden from the documentation,
+//! and may change in any release.
+//!
 //! ```text
 //! system      the system tables                    meta     counters and marks kept in them
 //! catalog     what the user's schema says          engine   one connection, one transaction at a time
 //! tracking    triggers that fill the journal       fold     the journal turned into row clocks
 //! row_clock   the packed clock of a shown row      extract  row clocks and values turned into changesets
-//! apply       changesets merged and shown          identity who we are, whom we met, forks
+//! apply       changesets merged and shown          park     what cannot be shown now
+//! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
-//! values there and its versions in the table's clock table ([`RowClock`](row_clock::RowClock)).
-//! Every other row (deleted, parked, of an unknown table) is kept whole, as a
-//! [`Record`](super::Record), in `__pocketsync_aside`. Where a shown row differs from what was
-//! merged (an unknown column, a value that a column's affinity changes), the merged value is in
-//! `__pocketsync_shadow`.
+//! values there and its versions in the table's clock table. Every other row (deleted, parked, of
+//! an unknown table) is kept whole, as a [`Record`](super::Record), in `__pocketsync_aside`. Where
+//! a shown row differs from what was merged (an unknown column, a value that a column's affinity
+//! changes), the merged value is in `__pocketsync_shadow`.
 
+#[doc(hidden)]
 pub mod apply;
+#[doc(hidden)]
 pub mod catalog;
-pub mod catalog_load;
+mod catalog_load;
+#[doc(hidden)]
 pub mod connection;
+#[doc(hidden)]
 pub mod diff;
+#[doc(hidden)]
 pub mod engine;
 mod engine_open;
+#[doc(hidden)]
 pub mod extract;
+#[doc(hidden)]
 pub mod fold;
+#[doc(hidden)]
 pub mod genesis;
+#[doc(hidden)]
 pub mod identity;
-pub mod introspect;
+mod introspect;
 mod lease;
+#[doc(hidden)]
 pub mod meta;
+#[doc(hidden)]
 pub mod park;
-pub mod reference_chain;
+mod reference_chain;
+#[doc(hidden)]
 pub mod refs;
+#[doc(hidden)]
 pub mod replica;
+#[doc(hidden)]
 pub mod row_clock;
-pub mod schema_change;
+mod schema_change;
 mod staging;
+#[doc(hidden)]
 pub mod system;
+#[doc(hidden)]
 pub mod tracking;
+
+pub use catalog::IdentityKind;
+pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};
+pub use replica::{
+    Applied, AppliedStream, OnConnect, OpenError, ParkedRow, PeerStatus, Replica, ReplicaOptions,
+    ReplicaStatus, TableStatus,
+};
+pub use tracking::{Tables, TrackError, TrackedTable, Warning};

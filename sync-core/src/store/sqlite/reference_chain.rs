@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::catalog::{Catalog, ForeignKey, Reference};
 
 /// Sets [`Column::reference`](super::catalog::Column::reference) throughout.
-pub fn resolve(catalog: &mut Catalog) {
+pub(crate) fn resolve(catalog: &mut Catalog) {
     let found: Vec<(u32, usize, Reference)> = catalog
         .tables
         .values()

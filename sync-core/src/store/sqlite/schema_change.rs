@@ -23,7 +23,7 @@ use crate::store::{StoreError, StoreErrorKind};
 ///
 /// # Errors
 /// When the primary key of a tracked table is another one now, or the schema cannot be read.
-pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
+pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }
@@ -62,7 +62,7 @@ pub fn check(engine: &mut Engine) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
+pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
     if engine.meta.retry_due == 0 {
         return Ok(Shown::default());
     }

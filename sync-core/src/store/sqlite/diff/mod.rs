@@ -72,9 +72,7 @@ impl DiffError {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use pocketsync_core::store::sqlite::diff::diff;
-/// use pocketsync_core::store::sqlite::replica::{Replica, ReplicaOptions};
-/// use pocketsync_core::store::sqlite::tracking::Tables;
+/// use pocketsync_core::store::sqlite::{Replica, ReplicaOptions, Tables, diff};
 ///
 /// let dir = tempfile::tempdir()?;
 /// let [a, b] = ["a.db", "b.db"].map(|name| dir.path().join(name));

@@ -9,15 +9,15 @@ use super::folds;
 use super::visit;
 use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
-use crate::store::StoreError;
-use crate::value::Value;
+use crate::store::{Mint, StoreError};
 
 /// Takes a new site. Our own writes up to log number `kept` stay what they are.
 pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, StoreError> {
     let (counter, clock) = folds::used_at(engine, kept)?;
     let old = engine.site();
     let new = fresh_site(engine)?;
-    let mint = Mint { old, new, counter, clock };
+    let mint = Mint { old, new, counter };
+    let rename = |version: &mut Version| renamed(&mint, clock, version);
     // The ids of natural keys follow from the clocks of others: asked before any of them changes.
     let mut shadowed = Vec::new();
     for (table, key) in visit::shadowed(engine, kept)? {
@@ -29,13 +29,13 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
         let minted = id.as_ref().map(|id| mint.id(id));
         let moved = minted != *id;
         *id = minted;
-        each_version(clock, |version| mint.version(version)) | moved
+        each_version(clock, rename) | moved
     })?;
     for (table, id, mut record) in visit::records(engine, kept)? {
         let before = record.clone();
-        each_life(&mut record.life, |version| mint.version(version));
+        each_life(&mut record.life, rename);
         for held in record.cells.values_mut() {
-            mint.version(&mut held.cell.version);
+            rename(&mut held.cell.version);
             held.cell.value = mint.value(&held.cell.value);
         }
         let minted = mint.id(&id);
@@ -79,39 +79,11 @@ fn fresh_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
     Ok(site)
 }
 
-/// How what is not kept is renamed.
-struct Mint {
-    old: SiteId,
-    new: SiteId,
-    /// The largest counter of a kept row.
-    counter: u64,
-    /// The largest clock of a kept version.
-    clock: Hlc,
-}
-
-impl Mint {
-    fn version(&self, version: &mut Version) -> bool {
-        let renamed = version.site == self.old && version.hlc > self.clock;
-        if renamed {
-            version.site = self.new;
-        }
-        renamed
+/// The version of a write that is not kept gets the new site. Answers whether it was one.
+fn renamed(mint: &Mint, kept: Hlc, version: &mut Version) -> bool {
+    let renamed = version.site == mint.old && version.hlc > kept;
+    if renamed {
+        version.site = mint.new;
     }
-
-    fn id(&self, id: &RowId) -> RowId {
-        match id {
-            RowId::Surrogate { site, counter } if *site == self.old && *counter > self.counter => {
-                RowId::Surrogate { site: self.new, counter: *counter }
-            }
-            RowId::Natural(key) => RowId::Natural(key.iter().map(|value| self.value(value)).collect()),
-            other => other.clone(),
-        }
-    }
-
-    fn value(&self, value: &Value) -> Value {
-        match value {
-            Value::Ref(id) => Value::Ref(Box::new(self.id(id))),
-            other => other.clone(),
-        }
-    }
+    renamed
 }

@@ -9,32 +9,20 @@ use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
     Holding, Identity, Knowledge, Mark, Meet, Met, Offered, Parting, Peer, Resume, StoreError, Verdict,
-    remembered, verdict,
+    introduced, remembered, verdict,
 };
-
-/// How many holdings an introduction lists.
-const MAX_HOLDINGS: usize = 64;
 
 /// How often the log is looked through for what can go: once in so many log numbers.
 const PRUNE_EVERY: u64 = 256;
 
-/// Who we are and what we hold of others: of the replicas that we met, and then of those whose
-/// writes others have brought, so that one restored from a backup finds out whomever it meets.
+/// Who we are and what we hold of others.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn identify(engine: &Engine) -> Result<Identity, StoreError> {
     let us = engine.site();
-    let mut holdings: Vec<Holding> = Vec::new();
-    for (site, known) in peers::all(engine)?.into_iter().take(MAX_HOLDINGS) {
-        holdings.push(holding(engine, site, known));
-    }
-    for (site, knowledge) in engine.sites.iter() {
-        let listed = holdings.iter().any(|holding| holding.replica == site);
-        if holdings.len() < MAX_HOLDINGS && !listed && site != SiteId::NIL && site != us {
-            holdings.push(Holding { knowledge, ..Holding::none(site) });
-        }
-    }
+    let met = peers::all(engine)?.into_iter().map(|(site, known)| holding(engine, site, known));
+    let holdings = introduced(us, met, &engine.sites);
     Ok(Identity { site: us, lineage: engine.lineage.clone(), head: head(engine), holdings })
 }
 

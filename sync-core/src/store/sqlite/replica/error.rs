@@ -16,8 +16,14 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is something by that name, but no file: a directory, a device.
+    #[error("{path}: not a file; give the path of a SQLite database", path = .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// The file is something else, or encrypted, or damaged.
-    #[error("{path}: not a SQLite database, or damaged or encrypted ({error}); an encrypted file needs its key in on_connect", path = .path.display())]
+    #[error("{path}: not a SQLite database, or a damaged or encrypted one ({error}); an encrypted one needs its key in ReplicaOptions::on_connect", path = .path.display())]
     NotADatabase {
         /// The file.
         path: PathBuf,
@@ -90,6 +96,7 @@ impl OpenError {
     pub const fn code(&self) -> &'static str {
         match self {
             OpenError::NotFound { .. } => "not_found",
+            OpenError::NotAFile { .. } => "not_a_file",
             OpenError::NotADatabase { .. } => "not_a_database",
             OpenError::NewerFormat { .. } => "newer_format",
             OpenError::ReadOnly { .. } => "read_only",

@@ -36,8 +36,7 @@ const BETWEEN_INTERRUPTS: Duration = Duration::from_micros(500);
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use pocketsync_core::store::sqlite::replica::{Replica, ReplicaOptions};
-/// use pocketsync_core::store::sqlite::tracking::Tables;
+/// use pocketsync_core::store::sqlite::{Replica, ReplicaOptions, Tables};
 ///
 /// let dir = tempfile::tempdir()?;
 /// let path = dir.path().join("notes.db");

@@ -26,6 +26,32 @@ pub struct ReplicaOptions {
     pub program: Option<String>,
 }
 
+impl ReplicaOptions {
+    /// Sets [`on_connect`](Self::on_connect).
+    ///
+    /// ```
+    /// use pocketsync_core::store::sqlite::ReplicaOptions;
+    ///
+    /// let options = ReplicaOptions::default()
+    ///     .with_on_connect(|conn| conn.execute_batch("PRAGMA key = 'open sesame'"));
+    /// ```
+    #[must_use]
+    pub fn with_on_connect(
+        mut self,
+        hook: impl Fn(&Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_connect = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets [`busy_timeout`](Self::busy_timeout).
+    #[must_use]
+    pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+}
+
 impl Default for ReplicaOptions {
     fn default() -> Self {
         ReplicaOptions {

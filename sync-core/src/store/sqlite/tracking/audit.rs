@@ -34,10 +34,13 @@ fn audit_by_integer(
 ) -> rusqlite::Result<()> {
     let no = table.no;
     let name = quote(&table.name);
-    let waits = format!(
-        "SELECT k FROM {PREFIX}journal WHERE t = {no} AND k IS NOT NULL \
-         UNION SELECT o FROM {PREFIX}journal WHERE t = {no} AND o IS NOT NULL"
-    );
+    // Where `o` is a rowid, `k` is part of a key of another kind.
+    let waits = if table.is_surrogate() { &["k", "o"][..] } else { &["o"] };
+    let waits: Vec<_> = waits
+        .iter()
+        .map(|column| format!("SELECT {column} FROM {PREFIX}journal WHERE t = {no} AND {column} IS NOT NULL"))
+        .collect();
+    let waits = waits.join(" UNION ");
     let now = "julianday('now')";
     conn.execute_batch(&format!(
         "INSERT INTO {PREFIX}journal(t, f, at, {journal_column})

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// Which tables to track.
 ///
 /// ```
-/// use pocketsync_core::store::sqlite::tracking::Tables;
+/// use pocketsync_core::store::sqlite::Tables;
 /// // Every table of the user; the integers of `events` are the same everywhere (snowflakes, say).
 /// let tables = Tables::all().natural_key("events");
 /// // These two only; more can follow later.
