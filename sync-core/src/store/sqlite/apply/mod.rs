@@ -4,6 +4,7 @@
 //! numbers   names to table and column numbers   merge   one change joined into one row's state
 //! write     what the tables show                taken   conflicts that only SQLite sees
 //! store     clocks, records, what waits         affinity  where a table shows another value
+//! direct    changes that touch no other row
 //! ```
 //!
 //! A group is merged in batches of rows within one transaction and under one log number. Which
@@ -11,6 +12,7 @@
 //! batches and their order make no difference.
 
 mod affinity;
+mod direct;
 mod make_way;
 mod merge;
 mod numbers;
@@ -20,6 +22,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use direct::{Direct, Outcome};
 use merge::Joined;
 
 use super::engine::Engine;
@@ -90,7 +93,14 @@ fn begins_again(held: &Held, lineage: &Lineage, from: &Cursor) -> bool {
 
 /// Notes whose writes these are, and how late it is.
 fn learn(engine: &mut Engine, changeset: &Changeset) {
-    changeset.versions().for_each(|version| engine.sites.learn_version(version));
+    let mut last = None;
+    for version in changeset.versions() {
+        // The cells of a row mostly have one version.
+        if last != Some(version) {
+            engine.sites.learn_version(version);
+            last = Some(version);
+        }
+    }
     for row in changeset.tables.iter().flat_map(|table| &table.rows) {
         engine.sites.learn_row(&row.id);
     }
@@ -128,11 +138,20 @@ fn merge_group(
     let mut shown = Shown::default();
     let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
+    let mut direct = Direct::default();
     for (table_no, source, change) in list {
+        let columns = &sources[source];
+        let change = match direct.merge(engine, &work, table_no, change, columns, seq, &mut shown)? {
+            Outcome::Merged(did) => {
+                any |= did;
+                continue;
+            }
+            Outcome::Left(change) => change,
+        };
         let key = (table_no, change.id.clone());
         let table = engine.catalog.tables.get(&table_no);
         let row = work.load(engine, &key)?;
-        let joined = merge::merge(row, table, change, &sources[source], seq);
+        let joined = merge::merge(row, table, change, columns, seq);
         if joined != Joined::Nothing {
             any = true;
             changed.insert(key);
@@ -140,6 +159,7 @@ fn merge_group(
         derived |= joined == Joined::NewsToSender;
         if work.rows.len() >= BATCH {
             store::settle(engine, &mut work, std::mem::take(&mut changed), &[], &mut shown)?;
+            direct.forget_waiting();
         }
     }
     store::settle(engine, &mut work, changed, &[], &mut shown)?;

@@ -28,6 +28,11 @@ impl Shown {
         self.0.is_empty()
     }
 
+    /// Notes that a row looks different.
+    pub(crate) fn note(&mut self, table_no: u32, at: LocalKey, present: bool) {
+        self.0.insert((table_no, at), present);
+    }
+
     /// Takes over what happened after this.
     pub fn extend(&mut self, later: Shown) {
         self.0.extend(later.0);
@@ -168,14 +173,14 @@ fn report(work: &Work, shown: &mut Shown) {
         if let Some(was_at) = &row.was_at
             && row.at != row.was_at
         {
-            shown.0.insert((key.0, was_at.clone()), false);
+            shown.note(key.0, was_at.clone(), false);
         }
     }
     for (key, row) in &work.rows {
         if let Some(at) = &row.at
             && (row.written || row.at != row.was_at)
         {
-            shown.0.insert((key.0, at.clone()), true);
+            shown.note(key.0, at.clone(), true);
         }
     }
 }

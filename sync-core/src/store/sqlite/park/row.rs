@@ -12,7 +12,7 @@ use super::links::Target;
 use super::table_sql;
 use crate::clock::Version;
 use crate::id::RowId;
-use crate::merge::Cell;
+use crate::merge::{Cell, Life};
 use crate::store::{Record, RecordCell, StoreError};
 use crate::value::Value;
 
@@ -148,21 +148,11 @@ impl Row {
     /// The clock of this row, shown under `key`.
     pub(crate) fn clock(&self, table: &Table, id: &RowId, key: &[Value]) -> RowClock {
         let record = &self.record;
-        let own =
-            |column: &u32| !table.position(*column).is_some_and(|position| is_identity(table, id, position));
-        let base_columns = record.cells.keys().rfind(|column| own(column)).map_or(0, |column| column + 1);
-        let mut counts: BTreeMap<(Version, u64), usize> = BTreeMap::new();
-        for held in record.cells.values() {
-            *counts.entry((held.cell.version, held.seq)).or_default() += 1;
-        }
-        let born = record.life.born.unwrap_or(Version::GENESIS);
-        let most = counts.iter().max_by_key(|(_, count)| **count).map(|(clock, _)| *clock);
-        let (base, base_seq) = most.unwrap_or((born, record.life_seq));
-        let column_clock = |column: u32| {
-            let found = record.cells.get(&column).map(|held| (held.cell.version, held.seq));
-            let (version, seq) = found.unwrap_or((Version::GENESIS, 0));
-            ((version, seq) != (base, base_seq)).then_some(ColumnClock { column, version, seq })
-        };
+        let cells: Vec<ColumnClock> = record
+            .cells
+            .iter()
+            .map(|(&column, held)| ColumnClock { column, version: held.cell.version, seq: held.seq })
+            .collect();
         let hint = table.integer_key().and_then(|position| {
             let merged = &record.cells.get(&table.columns[position].no)?.cell.value;
             match (merged, key) {
@@ -171,16 +161,48 @@ impl Row {
             }
         });
         RowClock {
-            life: record.life,
-            life_seq: record.life_seq,
-            base,
-            base_seq,
-            base_columns,
             shadowed: !self.shadows.is_empty(),
             hint,
-            exceptions: (0..base_columns).filter(own).filter_map(column_clock).collect(),
+            ..packed(table, id, record.life, record.life_seq, &cells)
         }
     }
+}
+
+/// The clock of a row with these cells, in the order of their columns: without shadows, and under
+/// its own integer.
+pub(crate) fn packed(
+    table: &Table,
+    id: &RowId,
+    life: Life,
+    life_seq: u64,
+    cells: &[ColumnClock],
+) -> RowClock {
+    let own =
+        |column: &u32| !table.position(*column).is_some_and(|position| is_identity(table, id, position));
+    let base_columns = cells.iter().map(|cell| cell.column).rfind(own).map_or(0, |column| column + 1);
+    let born = life.born.unwrap_or(Version::GENESIS);
+    let (base, base_seq) = most_common(cells).unwrap_or((born, life_seq));
+    let column_clock = |column: u32| {
+        let found = cells.binary_search_by_key(&column, |cell| cell.column);
+        let never = ColumnClock { column, version: Version::GENESIS, seq: 0 };
+        let clock = found.map_or(never, |index| cells[index]);
+        ((clock.version, clock.seq) != (base, base_seq)).then_some(clock)
+    };
+    let exceptions = (0..base_columns).filter(own).filter_map(column_clock).collect();
+    RowClock { life, life_seq, base, base_seq, base_columns, shadowed: false, hint: None, exceptions }
+}
+
+/// What most cells were written at; of equals the latest.
+fn most_common(cells: &[ColumnClock]) -> Option<(Version, u64)> {
+    let first = cells.first().map(|cell| (cell.version, cell.seq))?;
+    if cells.iter().all(|cell| (cell.version, cell.seq) == first) {
+        return Some(first);
+    }
+    let mut counts: BTreeMap<(Version, u64), usize> = BTreeMap::new();
+    for cell in cells {
+        *counts.entry((cell.version, cell.seq)).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(clock, _)| clock)
 }
 
 /// Whether a column is a part of the row's identity, which is not a cell.

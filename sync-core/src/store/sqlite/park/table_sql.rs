@@ -4,7 +4,7 @@ use rusqlite::params_from_iter;
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
-use super::super::refs::{Bound, bound, is_null_key, value};
+use super::super::refs::{Bound, RowSql, bound, is_null_key, value};
 use super::super::system::{clock_table, key_column, quote};
 use super::row::LocalKey;
 use crate::store::StoreError;
@@ -55,8 +55,11 @@ fn key_of(table: &Table, row: &rusqlite::Row<'_>) -> rusqlite::Result<LocalKey> 
 
 /// What a table shows of a row, by column position; empty where the row is not there.
 pub(crate) fn read(engine: &Engine, table: &Table, key: &[Value]) -> Result<Vec<Value>, StoreError> {
-    let names = table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
-    let sql = format!("SELECT {names} FROM {} WHERE {}", quote(&table.name), by_key(table, key, 1));
+    let form = if is_null_key(key) { RowSql::ReadByRowid } else { RowSql::Read };
+    let sql = engine.statements.row_sql(table.no, form, &[], || {
+        let names = table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+        format!("SELECT {names} FROM {} WHERE {}", quote(&table.name), by_key(table, key, 1))
+    });
     let mut statement = engine.conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(bound(key_params(key))))?;
     let Some(row) = rows.next()? else { return Ok(Vec::new()) };
@@ -134,39 +137,46 @@ pub(crate) fn orphans(
 }
 
 /// Inserts a row of these columns. `Err` inside: the table refuses it.
-pub(crate) fn insert(
+pub(crate) fn insert<'v>(
     engine: &Engine,
     table: &Table,
     positions: &[usize],
-    values: &[Value],
+    values: impl IntoIterator<Item = &'v Value>,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let names = positions.iter().map(|&position| quote(&table.columns[position].name));
-    let names = names.collect::<Vec<_>>().join(", ");
-    let sql = if positions.is_empty() {
-        format!("INSERT INTO {} DEFAULT VALUES", quote(&table.name))
-    } else {
+    let sql = engine.statements.row_sql(table.no, RowSql::Insert, positions, || {
+        if positions.is_empty() {
+            return format!("INSERT INTO {} DEFAULT VALUES", quote(&table.name));
+        }
+        let names = positions.iter().map(|&position| quote(&table.columns[position].name));
+        let names = names.collect::<Vec<_>>().join(", ");
         let marks = vec!["?"; positions.len()].join(", ");
         format!("INSERT INTO {}({names}) VALUES({marks})", quote(&table.name))
-    };
+    });
     let mut statement = engine.conn.prepare_cached(&sql)?;
-    outcome(statement.execute(params_from_iter(bound(values))))
+    let values = values.into_iter().map(Bound);
+    Ok(outcome(statement.execute(params_from_iter(values)))?.map(drop))
 }
 
-/// Updates some columns of a row. `Err` inside: the table refuses it.
-pub(crate) fn update(
+/// Updates some columns of a row. Answers whether it is there; `Err` inside: the table refuses it.
+pub(crate) fn update<'v>(
     engine: &Engine,
     table: &Table,
-    key: &[Value],
+    key: &'v [Value],
     positions: &[usize],
-    values: &[Value],
-) -> Result<Result<(), Refusal>, StoreError> {
-    let set =
-        |(n, &position): (usize, &usize)| format!("{} = ?{}", quote(&table.columns[position].name), n + 1);
-    let set = positions.iter().enumerate().map(set).collect::<Vec<_>>().join(", ");
-    let condition = by_key(table, key, positions.len() + 1);
-    let sql = format!("UPDATE {} SET {set} WHERE {condition}", quote(&table.name));
+    values: impl IntoIterator<Item = &'v Value>,
+) -> Result<Result<bool, Refusal>, StoreError> {
+    let form = if is_null_key(key) { RowSql::UpdateByRowid } else { RowSql::Update };
+    let sql = engine.statements.row_sql(table.no, form, positions, || {
+        let set = |(n, &position): (usize, &usize)| {
+            format!("{} = ?{}", quote(&table.columns[position].name), n + 1)
+        };
+        let set = positions.iter().enumerate().map(set).collect::<Vec<_>>().join(", ");
+        let condition = by_key(table, key, positions.len() + 1);
+        format!("UPDATE {} SET {set} WHERE {condition}", quote(&table.name))
+    });
     let mut statement = engine.conn.prepare_cached(&sql)?;
-    outcome(statement.execute(params_from_iter(bound(values).chain(bound(key_params(key))))))
+    let params = values.into_iter().map(Bound).chain(bound(key_params(key)));
+    Ok(outcome(statement.execute(params_from_iter(params)))?.map(|count| count > 0))
 }
 
 /// Deletes a row.
@@ -178,8 +188,10 @@ pub(crate) fn delete(engine: &Engine, table: &Table, key: &[Value]) -> Result<()
 
 /// Whether an integer key is taken.
 pub(crate) fn has_integer(engine: &Engine, table: &Table, key: i64) -> Result<bool, StoreError> {
-    let column = quote(&table.columns[table.key[0]].name);
-    let sql = format!("SELECT 1 FROM {} WHERE {column} = ?1", quote(&table.name));
+    let sql = engine.statements.row_sql(table.no, RowSql::HasInteger, &[], || {
+        let column = quote(&table.columns[table.key[0]].name);
+        format!("SELECT 1 FROM {} WHERE {column} = ?1", quote(&table.name))
+    });
     Ok(engine.conn.prepare_cached(&sql)?.exists([Bound(&Value::Integer(key))])?)
 }
 
@@ -219,10 +231,10 @@ pub(crate) enum Refusal {
     Unfit(String),
 }
 
-fn outcome(result: rusqlite::Result<usize>) -> Result<Result<(), Refusal>, StoreError> {
+fn outcome(result: rusqlite::Result<usize>) -> Result<Result<usize, Refusal>, StoreError> {
     use rusqlite::ffi;
     let error = match result {
-        Ok(_) => return Ok(Ok(())),
+        Ok(count) => return Ok(Ok(count)),
         Err(error) => error,
     };
     let rusqlite::Error::SqliteFailure(code, message) = &error else { return Err(error.into()) };

@@ -152,6 +152,23 @@ pub fn put_clock(
     Ok(())
 }
 
+/// Stores the clock of a row that has one under this local key. Says whether it has.
+///
+/// # Errors
+/// When the table is not tracked here, or the clock table cannot be written.
+pub fn set_clock(
+    engine: &mut Engine,
+    table_no: u32,
+    local_key: &[Value],
+    clock: &RowClock,
+) -> Result<bool, StoreError> {
+    let sql = engine.sql(table_no).ok_or_else(|| untracked(table_no))?;
+    let Some((clock_sql, _)) = statements(engine, table_no, &sql, local_key) else { return Ok(false) };
+    let state = [Value::Integer(clock.seq() as i64), Value::Blob(clock.encode(&mut engine.sites))];
+    let mut statement = engine.conn.prepare_cached(&clock_sql.set)?;
+    Ok(statement.execute(params_from_iter(bound(key_params(local_key)).chain(bound(&state))))? > 0)
+}
+
 /// Forgets the clock under a local key. Says whether there was one.
 ///
 /// # Errors

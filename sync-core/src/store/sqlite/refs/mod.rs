@@ -18,10 +18,11 @@ mod statements;
 mod values;
 
 pub use aside::{aside, put_aside, remove_aside};
-pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock};
+pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock, set_clock};
 pub use dangling::{dangling, forget_dangling, note_dangling};
 pub use identity::{is_null_key, key_value, local_key, null_key, row_id, to_global, to_local};
 pub use shadow::{put_shadow, remove_shadow, remove_shadows, shadows};
+pub(crate) use statements::RowSql;
 pub use statements::{ClockSql, StatementCache, TableSql};
 pub use values::{Bound, bound, value};
 

@@ -21,6 +21,8 @@ pub struct ClockSql {
     pub put: String,
     /// The same, where nothing is there.
     pub insert: String,
+    /// Key, s, r; of a row that has a clock.
+    pub set: String,
     /// Key.
     pub remove: String,
     /// Old key, new key.
@@ -46,6 +48,7 @@ impl ClockSql {
                 "INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)
                  ON CONFLICT(k) DO UPDATE SET id = excluded.id, s = excluded.s, r = excluded.r"
             ),
+            set: format!("UPDATE {name} SET s = ?2, r = ?3 WHERE k = ?1"),
             remove: format!("DELETE FROM {name} WHERE k = ?1"),
             rename: format!("UPDATE {name} SET k = ?2 WHERE k = ?1"),
             name,
@@ -73,6 +76,7 @@ impl ClockSql {
                 "INSERT INTO {name}({keys}, s, r) VALUES({marks})
                  ON CONFLICT({keys}) DO UPDATE SET s = excluded.s, r = excluded.r"
             ),
+            set: format!("UPDATE {name} SET s = ?{}, r = ?{} WHERE {}", count + 1, count + 2, matches(1)),
             remove: format!("DELETE FROM {name} WHERE {}", matches(1)),
             rename: format!("UPDATE {name} SET {set} WHERE {}", matches(1)),
             name,
@@ -93,25 +97,67 @@ impl TableSql {
     }
 }
 
+/// A statement about the rows of a user table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum RowSql {
+    /// A row by its key.
+    Read,
+    /// A row by its rowid.
+    ReadByRowid,
+    /// A row of some columns.
+    Insert,
+    /// Some columns of a row, by its key.
+    Update,
+    /// The same, by its rowid.
+    UpdateByRowid,
+    /// The key of the row with an integer.
+    HasInteger,
+}
+
+/// Statements of one form, by the columns (positions) that they name.
+type ByColumns = BTreeMap<Box<[usize]>, Arc<str>>;
+
 /// The statements by table number, made when first asked for. To be cleared with the catalog.
 #[derive(Debug, Default)]
-pub struct StatementCache(RefCell<BTreeMap<u32, Arc<TableSql>>>);
+pub struct StatementCache {
+    clocks: RefCell<BTreeMap<u32, Arc<TableSql>>>,
+    rows: RefCell<BTreeMap<(u32, RowSql), ByColumns>>,
+}
 
 impl StatementCache {
     /// Forgets them all.
     pub fn clear(&mut self) {
-        self.0.get_mut().clear();
+        self.clocks.get_mut().clear();
+        self.rows.get_mut().clear();
+    }
+
+    /// The statement about these columns of a user table, made where it is not there yet.
+    pub(crate) fn row_sql(
+        &self,
+        table_no: u32,
+        form: RowSql,
+        columns: &[usize],
+        make: impl FnOnce() -> String,
+    ) -> Arc<str> {
+        let mut rows = self.rows.borrow_mut();
+        let known = rows.entry((table_no, form)).or_default();
+        if let Some(sql) = known.get(columns) {
+            return Arc::clone(sql);
+        }
+        let sql: Arc<str> = make().into();
+        known.insert(columns.into(), Arc::clone(&sql));
+        sql
     }
 }
 
 impl Engine {
     /// The statements about a tracked table; `None` where it is not tracked here.
     pub fn sql(&self, table_no: u32) -> Option<Arc<TableSql>> {
-        if let Some(sql) = self.statements.0.borrow().get(&table_no) {
+        if let Some(sql) = self.statements.clocks.borrow().get(&table_no) {
             return Some(Arc::clone(sql));
         }
         let sql = Arc::new(TableSql::new(self.catalog.tables.get(&table_no)?));
-        self.statements.0.borrow_mut().insert(table_no, Arc::clone(&sql));
+        self.statements.clocks.borrow_mut().insert(table_no, Arc::clone(&sql));
         Some(sql)
     }
 

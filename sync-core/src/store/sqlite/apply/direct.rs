@@ -1,0 +1,439 @@
+//! Changes that touch nothing but their own row, merged without looking at any other.
+//!
+//! Most changes are of this kind: a new row whose keys are free and whose parents are shown, new
+//! values in columns that no key and no other row depend on, the death of a row that nobody refers
+//! to, and what was known before. For these the outcome of [`park`](super::super::park) is known
+//! beforehand, so they are written as they come. Everything else, and whatever a table refuses, is
+//! left to the work on rows, which finds the tables as if these had come in an earlier group.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::super::catalog::Table;
+use super::super::engine::Engine;
+use super::super::park::index;
+use super::super::park::links::Links;
+use super::super::park::row::{LocalKey, is_identity, packed};
+use super::super::park::table_sql;
+use super::super::park::work::{Work, fits};
+use super::super::refs;
+use super::super::row_clock::{ColumnClock, RowClock};
+use super::super::system::AsideReason;
+use super::affinity::may_change;
+use super::store::Shown;
+use crate::change::RowChange;
+use crate::id::RowId;
+use crate::store::{Record, StoreError, is_news_to_its_sender};
+use crate::value::Value;
+
+/// What is known of the tables that changes are merged into.
+#[derive(Debug, Default)]
+pub(crate) struct Direct {
+    plans: BTreeMap<u32, Plan>,
+    /// By table, as stored; until rows under work are stored.
+    waiting: BTreeMap<u32, Waiting>,
+}
+
+/// A table as far as single rows of it can be written.
+#[derive(Clone, Debug)]
+struct Plan {
+    table: Table,
+    /// By position, whether nothing but the row itself depends on the column.
+    free: Vec<bool>,
+    /// Whether other tables, or itself, refer to it.
+    is_parent: bool,
+}
+
+/// Whether rows may be concerned that no table shows.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Anything at all is kept aside of the table.
+    aside: bool,
+    /// One of the table's unique keys is contested.
+    claims: bool,
+    /// Rows wait for rows of the table.
+    children: bool,
+    /// A shown row is identified by a reference to nothing.
+    dangling: bool,
+}
+
+/// What became of a change.
+pub(crate) enum Outcome {
+    /// It is merged, and this says whether it changed anything.
+    Merged(bool),
+    /// It has to be looked at together with other rows.
+    Left(RowChange),
+}
+
+impl Plan {
+    /// `None`: no row of this table is that simple.
+    fn new(table: &Table, links: &Links) -> Option<Plan> {
+        if !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some()) {
+            return None;
+        }
+        let mut free = vec![true; table.columns.len()];
+        let unique = table.unique_keys.iter().flat_map(|key| key.columns.iter().map(|(at, _)| *at));
+        let child = links.from(table.no).iter().flat_map(|link| link.child_columns.iter().copied());
+        let parent = links.to(table.no).iter().flat_map(|link| link.parent_columns.iter().copied());
+        for position in table.key.iter().copied().chain(unique).chain(child).chain(parent) {
+            free[position] = false;
+        }
+        Some(Plan { table: table.clone(), free, is_parent: !links.to(table.no).is_empty() })
+    }
+
+    /// Whether an id stands for a row of this table by itself.
+    fn names(&self, id: &RowId) -> bool {
+        let plain = |part: &Value| !matches!(part, Value::Ref(_) | Value::Dangling(_));
+        match id {
+            RowId::Natural(parts) => fits(&self.table, id) && parts.iter().all(plain),
+            _ => self.table.is_surrogate(),
+        }
+    }
+}
+
+impl Direct {
+    /// Forgets what is waiting: other rows may be by now.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Merges a change, if it can be done without looking at other rows; `columns` and `seq` as for
+    /// [`merge`](super::merge::merge).
+    pub(crate) fn merge(
+        &mut self,
+        engine: &mut Engine,
+        work: &Work,
+        table_no: u32,
+        change: RowChange,
+        columns: &[u32],
+        seq: u64,
+        shown: &mut Shown,
+    ) -> Result<Outcome, StoreError> {
+        if !work.rows.is_empty() && work.rows.contains_key(&(table_no, change.id.clone())) {
+            return Ok(Outcome::Left(change));
+        }
+        if !self.plans.contains_key(&table_no) {
+            let table = engine.catalog.tables.get(&table_no);
+            let Some(plan) = table.and_then(|table| Plan::new(table, &work.links)) else {
+                return Ok(Outcome::Left(change));
+            };
+            self.plans.insert(table_no, plan);
+        }
+        if !self.waiting.contains_key(&table_no) {
+            self.waiting.insert(table_no, Waiting::read(engine, table_no)?);
+        }
+        let waiting = self.waiting.get_mut(&table_no).expect("it was there or was put there");
+        let plan = &self.plans[&table_no];
+        if !plan.names(&change.id) {
+            return Ok(Outcome::Left(change));
+        }
+        let known = match &change.id {
+            RowId::Natural(parts) => {
+                refs::clock(engine, table_no, parts)?.map(|(_, clock)| (parts.clone(), clock))
+            }
+            id => refs::clock_by_id(engine, table_no, id)?,
+        };
+        let merging = Merging { plan, columns, seq, change: &change };
+        let merged = match known {
+            None => merging.insert(engine, work, waiting, shown)?.then_some(true),
+            Some((at, clock)) if joined(&clock, &change) => merging.update(engine, at, clock, shown)?,
+            Some((at, clock)) => merging.delete(engine, at, &clock, waiting, shown)?.then_some(true),
+        };
+        Ok(merged.map_or_else(|| Outcome::Left(change), Outcome::Merged))
+    }
+}
+
+/// Whether what a change says of a row's life is known.
+fn joined(clock: &RowClock, change: &RowChange) -> bool {
+    let mut life = clock.life;
+    !life.join(&change.life)
+}
+
+impl Waiting {
+    fn read(engine: &Engine, table_no: u32) -> Result<Self, StoreError> {
+        let exists = |sql: &str| {
+            engine.conn.prepare_cached(sql).and_then(|mut statement| statement.exists([table_no]))
+        };
+        Ok(Waiting {
+            aside: exists("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?,
+            claims: index::has_claims(engine, table_no)?,
+            children: index::has_waiting(engine, table_no)?,
+            // Whichever table such a row is of, it may mean an integer of this one.
+            dangling: exists("SELECT 1 FROM __pocketsync_dangling WHERE ?1 = ?1 LIMIT 1")?,
+        })
+    }
+}
+
+/// One change on its way into its row.
+struct Merging<'a> {
+    plan: &'a Plan,
+    columns: &'a [u32],
+    seq: u64,
+    change: &'a RowChange,
+}
+
+impl Merging<'_> {
+    /// The column (number, position) of a cell that is no part of the row's identity.
+    fn column(&self, cell: usize) -> Option<(u32, usize)> {
+        let number = self.columns[self.change.cells[cell].column as usize];
+        let position = self.plan.table.position(number)?;
+        (!is_identity(&self.plan.table, &self.change.id, position)).then_some((number, position))
+    }
+
+    /// Puts in a row that was never heard of. Answers whether it could.
+    fn insert(
+        &self,
+        engine: &mut Engine,
+        work: &Work,
+        waiting: &Waiting,
+        shown: &mut Shown,
+    ) -> Result<bool, StoreError> {
+        let Merging { plan: Plan { table, is_parent, .. }, change, seq, .. } = *self;
+        let life = change.life;
+        let is_born = life.born.is_some() && life.died.is_none() && life.undone.is_none();
+        if !is_born
+            || waiting.claims && !table.unique_keys.is_empty()
+            || waiting.children && *is_parent
+            || waiting.dangling && table.is_surrogate()
+            || waiting.aside && refs::aside(engine, table.no, &change.id)?.is_some()
+        {
+            return Ok(false);
+        }
+        let (mut positions, mut values) = (Vec::new(), Vec::new());
+        let mut at: Option<LocalKey> = None;
+        if let RowId::Natural(parts) = &change.id {
+            positions.extend(&table.key);
+            values.extend(parts.iter().map(Cow::Borrowed));
+            at = Some(parts.clone());
+        }
+        let identity = positions.len();
+        let mut clocks = Vec::with_capacity(change.cells.len());
+        for (n, cell) in change.cells.iter().enumerate() {
+            let Some((column, position)) = self.column(n) else { return Ok(false) };
+            if table.integer_key() == Some(position) {
+                let Value::Integer(_) = cell.value else { return Ok(false) };
+                at = Some(Box::new([cell.value.clone()]));
+            }
+            let Some(local) = self.local(engine, work, position, &cell.value)? else { return Ok(false) };
+            positions.push(position);
+            values.push(local);
+            clocks.push(ColumnClock { column, version: cell.version, seq });
+        }
+        let Some(at) = at else { return Ok(false) };
+        if !self.has_parents(engine, work, &positions, &values)?
+            || table_sql::insert(engine, table, &positions, values.iter().map(Cow::as_ref))?.is_err()
+        {
+            return Ok(false);
+        }
+        clocks.sort_unstable_by_key(|cell| cell.column);
+        let written = change.cells.iter().map(|cell| &cell.value);
+        let written = written.zip(positions[identity..].iter().zip(&values[identity..]));
+        let written = written.map(|(merged, (&position, local))| (position, merged, local.as_ref()));
+        let mut clock = packed(table, &change.id, life, seq, &clocks);
+        clock.shadowed = self.put_shadows(engine, &at, written)?;
+        refs::put_clock(engine, table.no, &at, &change.id, &clock)?;
+        shown.note(table.no, at, true);
+        Ok(true)
+    }
+
+    /// The local form of a value, where it is known without rows under work.
+    fn local<'v>(
+        &self,
+        engine: &Engine,
+        work: &Work,
+        position: usize,
+        merged: &'v Value,
+    ) -> Result<Option<Cow<'v, Value>>, StoreError> {
+        Ok(match (merged, &self.plan.table.columns[position].reference) {
+            (Value::Dangling(_), _) | (Value::Ref(_), None) => None,
+            (Value::Ref(id), Some(reference)) => {
+                let under_work =
+                    !work.rows.is_empty() && work.rows.contains_key(&(reference.table, RowId::clone(id)));
+                if under_work { None } else { refs::to_local(engine, reference, merged)?.map(Cow::Owned) }
+            }
+            (Value::Null, _) | (_, None) => Some(Cow::Borrowed(merged)),
+            (_, Some(_)) => None,
+        })
+    }
+
+    /// Whether rows outside of the work have the values that a new row refers to, besides those
+    /// that it refers to by their ids.
+    fn has_parents(
+        &self,
+        engine: &Engine,
+        work: &Work,
+        positions: &[usize],
+        values: &[Cow<'_, Value>],
+    ) -> Result<bool, StoreError> {
+        for link in work.links.from(self.plan.table.no).iter().filter(|link| !link.by_row) {
+            let value = |at: &usize| {
+                let index = positions.iter().position(|position| position == at)?;
+                Some(values[index].as_ref()).filter(|value| **value != Value::Null)
+            };
+            // A part that is NULL, or was never written, refers to nothing.
+            let sought: Option<Vec<Value>> = link.child_columns.iter().map(|at| value(at).cloned()).collect();
+            let Some(sought) = sought else { continue };
+            let parent = &engine.catalog.tables[&link.parent];
+            let columns: Vec<_> = link.parent_columns.iter().map(|&at| (at, None)).collect();
+            let mut found = false;
+            for at in table_sql::find(engine, parent, &columns, &sought)? {
+                let row = work.row_at(engine, parent.no, &at)?;
+                found |= row.is_some_and(|row| !work.rows.contains_key(&row));
+            }
+            if !found {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes newer values of a row whose life is as it was. Answers whether there were any;
+    /// `None`: it could not.
+    fn update(
+        &self,
+        engine: &mut Engine,
+        at: LocalKey,
+        mut clock: RowClock,
+        shown: &mut Shown,
+    ) -> Result<Option<bool>, StoreError> {
+        let Merging { plan: Plan { table, free, .. }, change, seq, .. } = *self;
+        if clock.shadowed {
+            return Ok(None);
+        }
+        let (mut newer, mut same) = (Vec::new(), Vec::new());
+        for (n, cell) in change.cells.iter().enumerate() {
+            let Some((column, position)) = self.column(n) else { return Ok(None) };
+            let (version, held_seq) = clock.column(column);
+            if !clock.life.covers(cell.version) || held_seq != 0 && cell.version < version {
+                continue;
+            }
+            if held_seq != 0 && cell.version == version {
+                same.push((position, &cell.value));
+            } else if free[position] && !matches!(cell.value, Value::Ref(_) | Value::Dangling(_)) {
+                newer.push((position, cell));
+            } else {
+                return Ok(None);
+            }
+        }
+        if !self.shows(engine, &at, &clock, &same)? {
+            return Ok(None);
+        }
+        if newer.is_empty() {
+            return Ok(Some(false));
+        }
+        let positions: Vec<usize> = newer.iter().map(|(position, _)| *position).collect();
+        let values = newer.iter().map(|(_, cell)| &cell.value);
+        if table_sql::update(engine, table, &at, &positions, values)? != Ok(true) {
+            return Ok(None);
+        }
+        let written = newer.iter().map(|&(position, cell)| (position, &cell.value, &cell.value));
+        let shadowed = self.put_shadows(engine, &at, written)?;
+        newer.iter().for_each(|(at, cell)| clock.set_column(table.columns[*at].no, cell.version, seq));
+        let own = (0..table.columns.len()).filter(|&at| !is_identity(table, &change.id, at));
+        let cells = own.map(|position| {
+            let column = table.columns[position].no;
+            let (version, seq) = clock.column(column);
+            ColumnClock { column, version, seq }
+        });
+        let cells: Vec<ColumnClock> = cells.filter(|cell| cell.seq != 0).collect();
+        let packed = packed(table, &change.id, clock.life, clock.life_seq, &cells);
+        refs::set_clock(engine, table.no, &at, &RowClock { shadowed, hint: clock.hint, ..packed })?;
+        shown.note(table.no, at, true);
+        Ok(Some(true))
+    }
+
+    /// Whether a table shows a row's values as these, which came with the versions that it has.
+    fn shows(
+        &self,
+        engine: &Engine,
+        at: &[Value],
+        clock: &RowClock,
+        values: &[(usize, &Value)],
+    ) -> Result<bool, StoreError> {
+        if values.is_empty() {
+            return Ok(true);
+        }
+        let table = &self.plan.table;
+        let row = table_sql::read(engine, table, at)?;
+        for &(position, value) in values {
+            let Some(local) = row.get(position) else { return Ok(false) };
+            let same = match (&table.columns[position].reference, value) {
+                _ if table.integer_key() == Some(position) => match clock.hint {
+                    Some(hint) => *value == Value::Integer(hint),
+                    None => value == local,
+                },
+                (Some(reference), Value::Ref(_)) => {
+                    refs::to_local(engine, reference, value)?.as_ref() == Some(local)
+                }
+                (Some(_), Value::Null) | (None, _) => value == local,
+                (Some(_), _) => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps the merged values (position, merged, as written) that the table shows as others.
+    /// Answers whether there are any.
+    fn put_shadows<'v>(
+        &self,
+        engine: &mut Engine,
+        at: &[Value],
+        written: impl Iterator<Item = (usize, &'v Value, &'v Value)>,
+    ) -> Result<bool, StoreError> {
+        let table = &self.plan.table;
+        let (mut row, mut any) = (None, false);
+        for (position, merged, local) in written {
+            let column = &table.columns[position];
+            if table.integer_key() == Some(position) || !may_change(&column.declared_type, local) {
+                continue;
+            }
+            let row = match &mut row {
+                Some(row) => row,
+                None => row.insert(table_sql::read(engine, table, at)?),
+            };
+            if row.get(position) != Some(local) {
+                refs::put_shadow(engine, table.no, &self.change.id, column.no, merged)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Takes a row out that has died, with everything in it. Answers whether it could.
+    fn delete(
+        &self,
+        engine: &mut Engine,
+        at: LocalKey,
+        clock: &RowClock,
+        waiting: &mut Waiting,
+        shown: &mut Shown,
+    ) -> Result<bool, StoreError> {
+        let Merging { plan: Plan { table, is_parent, .. }, change, seq, .. } = *self;
+        let mut life = clock.life;
+        life.join(&change.life);
+        let is_left = |column: u32| {
+            let (version, seq) = clock.column(column);
+            seq != 0 && life.covers(version)
+        };
+        if life.is_alive()
+            || *is_parent
+            || clock.shadowed
+            || waiting.claims && !table.unique_keys.is_empty()
+            || is_news_to_its_sender(&clock.life, &change.life, &life)
+            || table.columns.iter().any(|column| is_left(column.no))
+            || change.cells.iter().any(|cell| life.covers(cell.version))
+        {
+            return Ok(false);
+        }
+        table_sql::delete(engine, table, &at)?;
+        refs::remove_clock(engine, table.no, &at)?;
+        let record = Record { life, life_seq: seq, ..Record::default() };
+        refs::put_aside(engine, table.no, &change.id, AsideReason::Deleted, None, &record)?;
+        waiting.aside = true;
+        shown.note(table.no, at, false);
+        Ok(true)
+    }
+}
