@@ -83,7 +83,7 @@ pub enum TransportError {
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// The other side broke the transport's own protocol.
-    #[error("the other side broke the protocol: {0}")]
+    #[error("wrong protocol: {0}")]
     Protocol(String),
     /// A frame was larger than allowed.
     #[error("a frame of {bytes} bytes is over the limit of {limit}")]

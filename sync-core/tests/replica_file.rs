@@ -112,7 +112,7 @@ fn files_that_are_no_replica() {
     let dir = tempfile::tempdir().unwrap();
     let missing = Replica::open(dir.path().join("none.db"), quick()).unwrap_err();
     assert_eq!(missing.code(), "not_found");
-    assert_eq!(Replica::open(dir.path(), quick()).unwrap_err().code(), "not_found", "a directory");
+    assert_eq!(Replica::open(dir.path(), quick()).unwrap_err().code(), "not_a_file");
     let foreign = dir.path().join("photo.jpg");
     std::fs::write(&foreign, [7; 5000]).unwrap();
     let error = Replica::open(&foreign, quick()).unwrap_err();

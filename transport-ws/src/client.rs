@@ -48,7 +48,7 @@ fn refusal(error: WsError, url: &WsUrl) -> TransportError {
             | ProtocolError::MissingConnectionUpgradeHeader
             | ProtocolError::MissingUpgradeWebSocketHeader
             | ProtocolError::SecWebSocketAcceptKeyMismatch),
-        ) => TransportError::Unreachable(format!("{url} answers, but is no PocketSync hub: {wrong}")),
+        ) => TransportError::Protocol(format!("{url} is no PocketSync hub: {wrong}")),
         other => error::of_handshake(other),
     }
 }
