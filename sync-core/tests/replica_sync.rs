@@ -52,6 +52,30 @@ fn the_application_is_told_what_a_merge_changed() {
 }
 
 #[test]
+fn the_application_is_told_what_its_own_write_made_room_for() {
+    let schema = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)";
+    let (a, b) = (Device::new(schema), Device::new(schema));
+    b.app.execute_batch("INSERT INTO tag(id, name) VALUES(1, 'x')").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    a.app.execute_batch("INSERT INTO tag(id, name) VALUES(7, 'x')").unwrap();
+    b.pull(&a);
+    assert_eq!(b.replica.status().unwrap().parked, 1);
+    let mut applied = b.replica.applied();
+    b.app.execute_batch("UPDATE tag SET name = 'y'").unwrap();
+    a.pull(&b);
+    assert_eq!(b.rows("SELECT name FROM tag ORDER BY name"), ["x", "y"]);
+    let Some(Some(Applied::Changes(shown))) = applied.next().now_or_never() else {
+        panic!("nothing was told")
+    };
+    assert_eq!(
+        (shown[0].table.as_str(), &shown[0].changed[..]),
+        ("tag", &[Box::from([Value::Integer(7)])][..])
+    );
+    a.pull(&b);
+    assert!(applied.next().now_or_never().is_none());
+}
+
+#[test]
 fn what_is_pending_counts_down_to_nothing() {
     let (a, mut b) = (Device::new(NOTES), Device::new(NOTES));
     assert_eq!(b.replica.summary().unwrap().pending_changes, 0);

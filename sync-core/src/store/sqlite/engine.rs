@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::apply::Shown;
 use super::catalog::Catalog;
 use super::meta::Meta;
 use super::refs::StatementCache;
@@ -30,6 +31,8 @@ pub struct Engine {
     pub(crate) stored: Meta,
     /// The SQL about the tables of `catalog`.
     pub(crate) statements: StatementCache,
+    /// What folds of the last transaction made room for, or hid, in the user's tables.
+    pub(crate) shown_by_folds: Shown,
 }
 
 impl Engine {
@@ -43,6 +46,7 @@ impl Engine {
         work: impl FnOnce(&mut Engine) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.shown_by_folds = Shown::default();
         let memory = (self.sites.clone(), self.meta, self.lineage.clone(), self.catalog.clone());
         let head = self.meta.head;
         let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {

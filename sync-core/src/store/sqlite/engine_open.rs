@@ -31,6 +31,7 @@ impl Engine {
             lineage: Lineage::default(),
             stored: Meta::default(),
             statements: StatementCache::default(),
+            shown_by_folds: Default::default(),
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;

@@ -138,10 +138,10 @@ fn merge_group(
     let mut shown = Shown::default();
     let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
-    let mut direct = Direct::default();
+    let mut direct = Direct::new(seq);
     for (table_no, source, change) in list {
         let columns = &sources[source];
-        let change = match direct.merge(engine, &work, table_no, change, columns, seq, &mut shown)? {
+        let change = match direct.merge(engine, &work, table_no, change, columns, &mut shown)? {
             Outcome::Merged(did) => {
                 any |= did;
                 continue;

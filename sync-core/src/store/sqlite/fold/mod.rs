@@ -65,7 +65,8 @@ pub struct Folded {
 /// When the file cannot be read or written.
 pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
     let Some(folded) = fold(engine)? else { return Ok(None) };
-    super::park::after_fold(engine, &folded)?;
+    let shown = super::park::after_fold(engine, &folded)?;
+    engine.shown_by_folds.extend(shown);
     Ok(Some(folded.seq))
 }
 

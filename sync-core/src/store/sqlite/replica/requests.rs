@@ -17,8 +17,11 @@ impl Store for Replica {
                 return Err(StoreError::new(StoreErrorKind::Unsupported, message));
             }
             open.engine.write(|engine| {
-                let shown = schema_change::settle(engine)?.into_rows(&engine.catalog);
-                Ok((answer(engine, request)?, shown))
+                let settled = schema_change::settle(engine)?;
+                engine.shown_by_folds.extend(settled);
+                let reply = answer(engine, request)?;
+                let shown = std::mem::take(&mut engine.shown_by_folds);
+                Ok((reply, shown.into_rows(&engine.catalog)))
             })
         })?;
         self.readers().publish(&shown);

@@ -1,175 +1,28 @@
-//! Changes that touch nothing but their own row, merged without looking at any other.
-//!
-//! Most changes are of this kind: a new row whose keys are free and whose parents are shown, new
-//! values in columns that no key and no other row depend on, the death of a row that nobody refers
-//! to, and what was known before. For these the outcome of [`park`](super::super::park) is known
-//! beforehand, so they are written as they come. Everything else, and whatever a table refuses, is
-//! left to the work on rows, which finds the tables as if these had come in an earlier group.
+//! One change written into its row, or left as it is.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use super::super::catalog::Table;
-use super::super::engine::Engine;
-use super::super::park::index;
-use super::super::park::links::Links;
-use super::super::park::row::{LocalKey, is_identity, packed};
-use super::super::park::table_sql;
-use super::super::park::work::{Work, fits};
-use super::super::refs;
-use super::super::row_clock::{ColumnClock, RowClock};
-use super::super::system::AsideReason;
-use super::affinity::may_change;
-use super::store::Shown;
+use super::super::super::engine::Engine;
+use super::super::super::park::row::{LocalKey, is_identity, packed};
+use super::super::super::park::table_sql;
+use super::super::super::park::work::Work;
+use super::super::super::refs;
+use super::super::super::row_clock::{ColumnClock, RowClock};
+use super::super::super::system::AsideReason;
+use super::super::affinity::may_change;
+use super::super::store::Shown;
+use super::plan::{Plan, Waiting};
 use crate::change::RowChange;
 use crate::id::RowId;
 use crate::store::{Record, StoreError, is_news_to_its_sender};
 use crate::value::Value;
 
-/// What is known of the tables that changes are merged into.
-#[derive(Debug, Default)]
-pub(crate) struct Direct {
-    plans: BTreeMap<u32, Plan>,
-    /// By table, as stored; until rows under work are stored.
-    waiting: BTreeMap<u32, Waiting>,
-}
-
-/// A table as far as single rows of it can be written.
-#[derive(Clone, Debug)]
-struct Plan {
-    table: Table,
-    /// By position, whether nothing but the row itself depends on the column.
-    free: Vec<bool>,
-    /// Whether other tables, or itself, refer to it.
-    is_parent: bool,
-}
-
-/// Whether rows may be concerned that no table shows.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    /// Anything at all is kept aside of the table.
-    aside: bool,
-    /// One of the table's unique keys is contested.
-    claims: bool,
-    /// Rows wait for rows of the table.
-    children: bool,
-    /// A shown row is identified by a reference to nothing.
-    dangling: bool,
-}
-
-/// What became of a change.
-pub(crate) enum Outcome {
-    /// It is merged, and this says whether it changed anything.
-    Merged(bool),
-    /// It has to be looked at together with other rows.
-    Left(RowChange),
-}
-
-impl Plan {
-    /// `None`: no row of this table is that simple.
-    fn new(table: &Table, links: &Links) -> Option<Plan> {
-        if !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some()) {
-            return None;
-        }
-        let mut free = vec![true; table.columns.len()];
-        let unique = table.unique_keys.iter().flat_map(|key| key.columns.iter().map(|(at, _)| *at));
-        let child = links.from(table.no).iter().flat_map(|link| link.child_columns.iter().copied());
-        let parent = links.to(table.no).iter().flat_map(|link| link.parent_columns.iter().copied());
-        for position in table.key.iter().copied().chain(unique).chain(child).chain(parent) {
-            free[position] = false;
-        }
-        Some(Plan { table: table.clone(), free, is_parent: !links.to(table.no).is_empty() })
-    }
-
-    /// Whether an id stands for a row of this table by itself.
-    fn names(&self, id: &RowId) -> bool {
-        let plain = |part: &Value| !matches!(part, Value::Ref(_) | Value::Dangling(_));
-        match id {
-            RowId::Natural(parts) => fits(&self.table, id) && parts.iter().all(plain),
-            _ => self.table.is_surrogate(),
-        }
-    }
-}
-
-impl Direct {
-    /// Forgets what is waiting: other rows may be by now.
-    pub(crate) fn forget_waiting(&mut self) {
-        self.waiting.clear();
-    }
-
-    /// Merges a change, if it can be done without looking at other rows; `columns` and `seq` as for
-    /// [`merge`](super::merge::merge).
-    pub(crate) fn merge(
-        &mut self,
-        engine: &mut Engine,
-        work: &Work,
-        table_no: u32,
-        change: RowChange,
-        columns: &[u32],
-        seq: u64,
-        shown: &mut Shown,
-    ) -> Result<Outcome, StoreError> {
-        if !work.rows.is_empty() && work.rows.contains_key(&(table_no, change.id.clone())) {
-            return Ok(Outcome::Left(change));
-        }
-        if !self.plans.contains_key(&table_no) {
-            let table = engine.catalog.tables.get(&table_no);
-            let Some(plan) = table.and_then(|table| Plan::new(table, &work.links)) else {
-                return Ok(Outcome::Left(change));
-            };
-            self.plans.insert(table_no, plan);
-        }
-        if !self.waiting.contains_key(&table_no) {
-            self.waiting.insert(table_no, Waiting::read(engine, table_no)?);
-        }
-        let waiting = self.waiting.get_mut(&table_no).expect("it was there or was put there");
-        let plan = &self.plans[&table_no];
-        if !plan.names(&change.id) {
-            return Ok(Outcome::Left(change));
-        }
-        let known = match &change.id {
-            RowId::Natural(parts) => {
-                refs::clock(engine, table_no, parts)?.map(|(_, clock)| (parts.clone(), clock))
-            }
-            id => refs::clock_by_id(engine, table_no, id)?,
-        };
-        let merging = Merging { plan, columns, seq, change: &change };
-        let merged = match known {
-            None => merging.insert(engine, work, waiting, shown)?.then_some(true),
-            Some((at, clock)) if joined(&clock, &change) => merging.update(engine, at, clock, shown)?,
-            Some((at, clock)) => merging.delete(engine, at, &clock, waiting, shown)?.then_some(true),
-        };
-        Ok(merged.map_or_else(|| Outcome::Left(change), Outcome::Merged))
-    }
-}
-
-/// Whether what a change says of a row's life is known.
-fn joined(clock: &RowClock, change: &RowChange) -> bool {
-    let mut life = clock.life;
-    !life.join(&change.life)
-}
-
-impl Waiting {
-    fn read(engine: &Engine, table_no: u32) -> Result<Self, StoreError> {
-        let exists = |sql: &str| {
-            engine.conn.prepare_cached(sql).and_then(|mut statement| statement.exists([table_no]))
-        };
-        Ok(Waiting {
-            aside: exists("SELECT 1 FROM __pocketsync_aside WHERE tbl = ?1 LIMIT 1")?,
-            claims: index::has_claims(engine, table_no)?,
-            children: index::has_waiting(engine, table_no)?,
-            // Whichever table such a row is of, it may mean an integer of this one.
-            dangling: exists("SELECT 1 FROM __pocketsync_dangling WHERE ?1 = ?1 LIMIT 1")?,
-        })
-    }
-}
-
 /// One change on its way into its row.
-struct Merging<'a> {
-    plan: &'a Plan,
-    columns: &'a [u32],
-    seq: u64,
-    change: &'a RowChange,
+pub(super) struct Merging<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) columns: &'a [u32],
+    pub(super) seq: u64,
+    pub(super) change: &'a RowChange,
 }
 
 impl Merging<'_> {
@@ -181,7 +34,7 @@ impl Merging<'_> {
     }
 
     /// Puts in a row that was never heard of. Answers whether it could.
-    fn insert(
+    pub(super) fn insert(
         &self,
         engine: &mut Engine,
         work: &Work,
@@ -289,7 +142,7 @@ impl Merging<'_> {
 
     /// Writes newer values of a row whose life is as it was. Answers whether there were any;
     /// `None`: it could not.
-    fn update(
+    pub(super) fn update(
         &self,
         engine: &mut Engine,
         at: LocalKey,
@@ -403,7 +256,7 @@ impl Merging<'_> {
     }
 
     /// Takes a row out that has died, with everything in it. Answers whether it could.
-    fn delete(
+    pub(super) fn delete(
         &self,
         engine: &mut Engine,
         at: LocalKey,
