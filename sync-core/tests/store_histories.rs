@@ -222,6 +222,13 @@ proptest! {
         let restores = restores.count();
         let relayed = ops.iter().any(|op| matches!(op, Op::Meet { .. } | Op::Restore { replica: DEVICES }));
         let uninformed = restores > 0 && relayed;
+        // Writes that nobody had seen when the backup was made, and whose clock was corrected before
+        // they were sent, cannot be told from others: the copy mints them anew.
+        let corrected = (0..DEVICES).any(|n| {
+            let backed_up = ops.iter().position(|op| matches!(op, Op::BackUp { replica } if *replica == n));
+            let after = ops.iter().skip(backed_up.unwrap_or(ops.len()));
+            after.filter(|op| matches!(op, Op::Correct { device } if *device == n)).count() > 0
+        });
         for op in ops {
             world.step(op);
         }
@@ -242,7 +249,7 @@ proptest! {
         let after = world.shown();
         prop_assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
         // A backup made before a fork and restored after it forks again, with the same rows in it.
-        if restores <= 1 {
+        if restores <= 1 && !(restores > 0 && corrected) {
             prop_assert!(after.values().all(|&count| count == 1), "twice: {:?}", after);
         }
         // Every reference points at the row that it was made for.
