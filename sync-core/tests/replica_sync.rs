@@ -76,6 +76,20 @@ fn the_application_is_told_what_its_own_write_made_room_for() {
 }
 
 #[test]
+fn a_conflict_clause_of_the_schema_replaces_no_row_in_a_merge() {
+    let schema =
+        "CREATE TABLE tag(id INTEGER PRIMARY KEY ON CONFLICT REPLACE, name TEXT UNIQUE ON CONFLICT REPLACE)";
+    let (a, b) = (Device::new(schema), Device::new(schema));
+    b.app.execute_batch("INSERT INTO tag(id, name) VALUES(1, 'x'), (2, 'y')").unwrap();
+    a.pull(&b);
+    let c = Device::new(schema);
+    c.app.execute_batch("INSERT INTO tag(id, name) VALUES(2, 'z'), (7, 'x')").unwrap();
+    a.pull(&c);
+    assert_eq!(a.rows("SELECT name FROM tag ORDER BY name"), ["x", "y", "z"]);
+    assert_eq!(a.replica.status().unwrap().parked, 1);
+}
+
+#[test]
 fn what_is_pending_counts_down_to_nothing() {
     let (a, mut b) = (Device::new(NOTES), Device::new(NOTES));
     assert_eq!(b.replica.summary().unwrap().pending_changes, 0);

@@ -136,21 +136,42 @@ pub(crate) fn orphans(
     Ok(keys)
 }
 
-/// Inserts a row of these columns. `Err` inside: the table refuses it.
+/// Inserts a row of these columns, as the schema's own conflict clauses have it. `Err` inside: the
+/// table refuses it.
 pub(crate) fn insert<'v>(
     engine: &Engine,
     table: &Table,
     positions: &[usize],
     values: impl IntoIterator<Item = &'v Value>,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let sql = engine.statements.row_sql(table.no, RowSql::Insert, positions, || {
+    insert_as(engine, table, (RowSql::Insert, "INSERT"), positions, values)
+}
+
+/// The same, but refused where a conflict clause would put it in place of other rows, or drop it.
+pub(crate) fn insert_or_abort<'v>(
+    engine: &Engine,
+    table: &Table,
+    positions: &[usize],
+    values: impl IntoIterator<Item = &'v Value>,
+) -> Result<Result<(), Refusal>, StoreError> {
+    insert_as(engine, table, (RowSql::InsertOrAbort, "INSERT OR ABORT"), positions, values)
+}
+
+fn insert_as<'v>(
+    engine: &Engine,
+    table: &Table,
+    (form, verb): (RowSql, &str),
+    positions: &[usize],
+    values: impl IntoIterator<Item = &'v Value>,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let sql = engine.statements.row_sql(table.no, form, positions, || {
         if positions.is_empty() {
-            return format!("INSERT INTO {} DEFAULT VALUES", quote(&table.name));
+            return format!("{verb} INTO {} DEFAULT VALUES", quote(&table.name));
         }
         let names = positions.iter().map(|&position| quote(&table.columns[position].name));
         let names = names.collect::<Vec<_>>().join(", ");
         let marks = vec!["?"; positions.len()].join(", ");
-        format!("INSERT INTO {}({names}) VALUES({marks})", quote(&table.name))
+        format!("{verb} INTO {}({names}) VALUES({marks})", quote(&table.name))
     });
     let mut statement = engine.conn.prepare_cached(&sql)?;
     let values = values.into_iter().map(Bound);

@@ -106,6 +106,8 @@ pub(crate) enum RowSql {
     ReadByRowid,
     /// A row of some columns.
     Insert,
+    /// The same, whatever the schema's conflict clauses are.
+    InsertOrAbort,
     /// Some columns of a row, by its key.
     Update,
     /// The same, by its rowid.

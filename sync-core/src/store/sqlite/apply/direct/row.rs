@@ -74,7 +74,7 @@ impl Merging<'_> {
         }
         let Some(at) = at else { return Ok(false) };
         if !self.has_parents(engine, work, &positions, &values)?
-            || table_sql::insert(engine, table, &positions, values.iter().map(Cow::as_ref))?.is_err()
+            || table_sql::insert_or_abort(engine, table, &positions, values.iter().map(Cow::as_ref))?.is_err()
         {
             return Ok(false);
         }
