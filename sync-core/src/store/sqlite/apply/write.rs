@@ -173,13 +173,15 @@ fn assign_integers(engine: &Engine, work: &mut Work, nothings: &BTreeSet<Integer
             let integer = match integer {
                 Some(integer) => integer,
                 None => {
-                    let range = (key.0, i64::MIN)..=(key.0, i64::MAX);
-                    let last = assigned.range(range).next_back().map_or(0, |last| last.1);
                     let mut free = table_sql::free_integer(engine, table)?;
-                    if assigned.contains(&(key.0, free)) {
-                        free = last.saturating_add(1);
+                    let taken = |free| assigned.contains(&(key.0, free)) || nothings.contains(&(key.0, free));
+                    if taken(free) {
+                        // Above all that were handed out so far, so that many rows cost no search.
+                        let range = (key.0, i64::MIN)..=(key.0, i64::MAX);
+                        let last = assigned.range(range).next_back().map_or(free, |last| last.1);
+                        free = last.max(free).saturating_add(1);
                     }
-                    while nothings.contains(&(key.0, free)) && free < i64::MAX {
+                    while taken(free) && free < i64::MAX {
                         free += 1;
                     }
                     free
