@@ -1,11 +1,10 @@
 //! How fast merges are. Run with `cargo test --release --test apply_speed -- --ignored --nocapture`.
 #![cfg(feature = "sqlite")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // Real time is measured.
 
 mod device;
+mod speed;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use device::{Device, SOMEBODY};
 use pocketsync_core::change::Changeset;
@@ -13,25 +12,9 @@ use pocketsync_core::id::SiteId;
 use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::store::sqlite::apply;
 use pocketsync_core::store::{Chunk, ChunkOutcome};
+use speed::measured;
 
 const ROWS: i64 = 200_000;
-
-/// The processor time of this thread, where the system tells it.
-fn processor_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
-}
-
-fn measured(what: &str, rows: i64, work: impl FnOnce()) {
-    let (begin, worked) = (Instant::now(), processor_time());
-    work();
-    let per_second = |time: Duration| rows as f64 / time.as_secs_f64();
-    let wall = per_second(begin.elapsed());
-    match processor_time().zip(worked).map(|(now, before)| per_second(now - before)) {
-        Some(processor) => println!("{what:<28} {wall:>9.0} rows/s, {processor:>9.0} by processor time"),
-        None => println!("{what:<28} {wall:>9.0} rows/s"),
-    }
-}
 
 /// A log of one's own: pieces as an extract makes them, each a group.
 struct Log {
