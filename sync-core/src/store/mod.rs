@@ -4,6 +4,7 @@
 //! [`StoreReply`], at once by an embedded store, later by a networked one. Everything that must
 //! commit together is one request.
 
+mod columns;
 mod echo;
 mod error;
 #[cfg(feature = "sqlite")]
@@ -20,6 +21,7 @@ pub mod sqlite;
 mod staging;
 mod verdict;
 
+pub(crate) use columns::check_columns;
 pub use echo::{is_echo, is_news_to_its_sender};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "sqlite")]
@@ -32,6 +34,7 @@ pub(crate) use mint::Mint;
 pub use record::{Record, RecordCell, decode_life, encode_life};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};
+pub(crate) use verdict::begins_again;
 pub use verdict::{Offered, Parting, Verdict, remembered, resume_at, verdict};
 
 use std::sync::Arc;

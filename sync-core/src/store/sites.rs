@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Knowledge;
+use crate::change::Changeset;
 use crate::clock::Version;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::{RowId, SiteId};
@@ -90,6 +91,19 @@ impl Sites {
                 self.dirty.insert(ordinal);
             }
         }
+    }
+
+    /// Learns of everything in a changeset.
+    pub fn learn(&mut self, changeset: &Changeset) {
+        let mut last = None;
+        for version in changeset.versions() {
+            // The cells of a row mostly have one version.
+            if last != Some(version) {
+                self.learn_version(version);
+                last = Some(version);
+            }
+        }
+        changeset.tables.iter().flat_map(|table| &table.rows).for_each(|row| self.learn_row(&row.id));
     }
 
     /// The entries to write, and forgets that they were to be.

@@ -103,3 +103,10 @@ pub fn remembered(lineage: &Lineage, seq: u64) -> Cursor {
     let cursor = lineage.cursor_at(seq);
     if lineage.contains(seq, &cursor) { cursor } else { Cursor::ZERO }
 }
+
+/// Whether a peer begins again at an earlier position of its own history, because it was told that
+/// we have lost something. What we hold of it goes back with it, so that a link that breaks in the
+/// middle is no loss.
+pub(crate) fn begins_again(held: &Cursor, lineage: &Lineage, from: &Cursor) -> bool {
+    from.within.is_empty() && from.seq < held.seq && lineage.contains(from.seq, from)
+}

@@ -1,20 +1,17 @@
 //! Taking pieces of a peer's log in.
 
-use std::collections::BTreeMap;
-
 use super::meet::drop_staged;
-use super::{ChangesetBuilder, PeerState, Records, Role, row_key};
+use super::{ChangesetBuilder, Records, Role, row_key};
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
-use crate::lineage::Cursor;
 use crate::store::{
-    Chunk, ChunkOutcome, Committed, Placement, StoreError, StoreErrorKind, is_news_to_its_sender, place,
-    remembered,
+    Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns,
+    is_news_to_its_sender, place, remembered,
 };
 
 /// Takes each piece in, in order.
 pub(crate) fn apply(records: &mut impl Records, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
-    chunks.iter().try_for_each(|chunk| check(&chunk.changeset))?;
+    chunks.iter().try_for_each(|chunk| check_columns(&chunk.changeset, str::to_owned))?;
     chunks.into_iter().map(|chunk| take(records, chunk)).collect()
 }
 
@@ -22,12 +19,12 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
     let Chunk { peer: site, lineage, from, to, last, changeset } = chunk;
     let mut peer = records.peer(site)?.unwrap_or_default();
     if from != peer.held {
-        if !begins_again(&peer, &lineage, &from) {
+        if !begins_again(&peer.held, &lineage, &from) {
             return Ok(ChunkOutcome::Gap { held: peer.held });
         }
         drop_staged(records, site, &mut peer)?;
     }
-    learn(records, &changeset);
+    records.state_mut().sites.learn(&changeset);
     let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
     let staged = usize::try_from(peer.staged_bytes).unwrap_or(usize::MAX);
     peer.held = to;
@@ -53,13 +50,6 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
     };
     records.put_peer(site, &peer)?;
     Ok(outcome)
-}
-
-/// Whether a peer begins again at an earlier position of its own history, because it was told that
-/// we have lost something. What we hold of it goes back with it, so that a link that breaks in the
-/// middle is no loss.
-fn begins_again(peer: &PeerState, lineage: &crate::lineage::Lineage, from: &Cursor) -> bool {
-    from.within.is_empty() && from.seq < peer.held.seq && lineage.contains(from.seq, from)
 }
 
 /// Merges one group under the next log number, which is taken only if something changed.
@@ -121,28 +111,4 @@ fn merge(
     let to = remembered(&state.lineage, state.head);
     let delta = delta.finish(&state.names)?;
     Ok(Some(Committed { from, to, delta, derived, ..Committed::default() }))
-}
-
-/// Notes whose writes these are.
-fn learn(records: &mut impl Records, changeset: &Changeset) {
-    let sites = &mut records.state_mut().sites;
-    changeset.versions().for_each(|version| sites.learn_version(version));
-    changeset.tables.iter().flat_map(|table| &table.rows).for_each(|row| sites.learn_row(&row.id));
-}
-
-/// Whether every cell names a column, each once.
-fn check(changeset: &Changeset) -> Result<(), StoreError> {
-    for table in &changeset.tables {
-        let known: BTreeMap<&str, ()> = table.columns.iter().map(|name| (name.as_str(), ())).collect();
-        let cells = table.rows.iter().flat_map(|row| &row.cells);
-        if known.len() != table.columns.len()
-            || cells.into_iter().any(|cell| cell.column as usize >= table.columns.len())
-        {
-            return Err(StoreError::new(
-                StoreErrorKind::Unsupported,
-                format!("a changeset names a column of table {:?} twice or not at all", table.name),
-            ));
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! One connection to the user's file, and the state that goes with it.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 
 use super::apply::Shown;
@@ -19,8 +21,8 @@ use crate::store::{Sites, StoreError, StoreErrorKind};
 pub struct Engine {
     /// The connection: foreign keys off, triggers on, `recursive_triggers` off.
     pub conn: Connection,
-    /// The user's schema.
-    pub catalog: Catalog,
+    /// The user's schema. Shared, so that a transaction costs no copy of it.
+    pub catalog: Arc<Catalog>,
     /// Sites by ordinal.
     pub sites: Sites,
     /// Counters and marks.
@@ -47,7 +49,7 @@ impl Engine {
     ) -> Result<T, StoreError> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.shown_by_folds = Shown::default();
-        let memory = (self.sites.clone(), self.meta, self.lineage.clone(), self.catalog.clone());
+        let memory = (self.sites.clone(), self.meta, self.lineage.clone(), Arc::clone(&self.catalog));
         let head = self.meta.head;
         let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {
             self.flush(head as u64)?;

@@ -1,8 +1,9 @@
 //! An engine from what the file says.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension};
 
-use super::catalog::Catalog;
 use super::catalog_load;
 use super::engine::Engine;
 use super::meta::Meta;
@@ -25,7 +26,7 @@ impl Engine {
     pub fn load(conn: Connection) -> Result<Engine, StoreError> {
         let mut engine = Engine {
             conn,
-            catalog: Catalog::default(),
+            catalog: Arc::default(),
             sites: Sites::default(),
             meta: Meta::default(),
             lineage: Lineage::default(),

@@ -27,11 +27,12 @@ use merge::Joined;
 
 use super::engine::Engine;
 use super::park::work::Work;
-use super::staging::{self, Held};
+use super::staging;
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
-use crate::lineage::{Cursor, Lineage};
-use crate::store::{Chunk, ChunkOutcome, Committed, Placement, StoreError, place};
+use crate::store::{
+    Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
+};
 pub use store::Shown;
 
 /// How many rows are under work at a time.
@@ -46,7 +47,7 @@ const BATCH: usize = 4096;
 /// When a changeset is not well-formed, or the file cannot be read or written. The transaction is
 /// to be rolled back then.
 pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
-    chunks.iter().try_for_each(|chunk| numbers::check(&chunk.changeset))?;
+    chunks.iter().try_for_each(|chunk| check_columns(&chunk.changeset, str::to_ascii_lowercase))?;
     super::fold::run(engine)?;
     chunks.into_iter().map(|chunk| take(engine, chunk)).collect()
 }
@@ -55,13 +56,14 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
     let Chunk { peer, lineage, from, to, last, changeset } = chunk;
     let mut held = staging::held(engine, peer)?;
     if from != held.cursor {
-        if !begins_again(&held, &lineage, &from) {
+        if !begins_again(&held.cursor, &lineage, &from) {
             return Ok(ChunkOutcome::Gap { held: held.cursor });
         }
         staging::drop_staged(engine, peer)?;
         held.catching_up = false;
     }
-    learn(engine, &changeset);
+    engine.sites.learn(&changeset);
+    engine.meta.see(changeset.max_hlc());
     let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
     let staged = staging::staged_bytes(engine, peer)?;
     held.cursor = to;
@@ -82,29 +84,6 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
     };
     staging::put_held(engine, peer, &held, &lineage)?;
     Ok(outcome)
-}
-
-/// Whether a peer begins again at an earlier position of its own history, because it was told that
-/// we have lost something. What we hold of it goes back with it, so that a link that breaks in the
-/// middle is no loss.
-fn begins_again(held: &Held, lineage: &Lineage, from: &Cursor) -> bool {
-    from.within.is_empty() && from.seq < held.cursor.seq && lineage.contains(from.seq, from)
-}
-
-/// Notes whose writes these are, and how late it is.
-fn learn(engine: &mut Engine, changeset: &Changeset) {
-    let mut last = None;
-    for version in changeset.versions() {
-        // The cells of a row mostly have one version.
-        if last != Some(version) {
-            engine.sites.learn_version(version);
-            last = Some(version);
-        }
-    }
-    for row in changeset.tables.iter().flat_map(|table| &table.rows) {
-        engine.sites.learn_row(&row.id);
-    }
-    engine.meta.see(changeset.max_hlc());
 }
 
 /// Merges one group under the next log number, which is taken only if something changed. What its

@@ -2,10 +2,11 @@
 //! have gets numbers too, since rows of theirs are kept.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::engine::Engine;
-use crate::change::{Changeset, TableChanges};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::change::TableChanges;
+use crate::store::StoreError;
 
 /// The table's number, and for each column of the changes its number.
 pub(crate) fn numbers(engine: &mut Engine, changes: &TableChanges) -> Result<(u32, Vec<u32>), StoreError> {
@@ -44,7 +45,7 @@ fn add_table(engine: &mut Engine, name: &str) -> Result<u32, StoreError> {
         "INSERT INTO __pocketsync_table(no, name, tracked, identity, fingerprint) VALUES(?1, ?2, 0, '', '')",
         (no, name),
     )?;
-    engine.catalog.numbers.insert(name.to_owned(), no);
+    Arc::make_mut(&mut engine.catalog).numbers.insert(name.to_owned(), no);
     Ok(no)
 }
 
@@ -65,26 +66,8 @@ fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, Sto
     engine
         .conn
         .execute("INSERT INTO __pocketsync_column(tbl, no, name) VALUES(?1, ?2, ?3)", (table_no, no, name))?;
-    if let Some(table) = engine.catalog.tables.get_mut(&table_no) {
+    if let Some(table) = Arc::make_mut(&mut engine.catalog).tables.get_mut(&table_no) {
         table.numbers.insert(name.to_owned(), no);
     }
     Ok(no)
-}
-
-/// Refuses a changeset that names a column twice, or a cell's column not at all.
-pub(crate) fn check(changeset: &Changeset) -> Result<(), StoreError> {
-    for table in &changeset.tables {
-        let known: BTreeMap<String, ()> =
-            table.columns.iter().map(|name| (name.to_ascii_lowercase(), ())).collect();
-        let cells = table.rows.iter().flat_map(|row| &row.cells);
-        if known.len() != table.columns.len()
-            || cells.into_iter().any(|cell| cell.column as usize >= table.columns.len())
-        {
-            return Err(StoreError::new(
-                StoreErrorKind::Unsupported,
-                format!("a changeset names a column of table {:?} twice or not at all", table.name),
-            ));
-        }
-    }
-    Ok(())
 }

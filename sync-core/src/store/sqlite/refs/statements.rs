@@ -165,7 +165,7 @@ impl Engine {
 
     /// Takes a catalog that was loaded anew.
     pub fn set_catalog(&mut self, catalog: super::super::catalog::Catalog) {
-        self.catalog = catalog;
+        self.catalog = catalog.into();
         self.statements.clear();
     }
 }
