@@ -7,16 +7,18 @@
 
 use std::sync::Arc;
 
-use pocketsync_core::change::Changeset;
+use pocketsync_core::change::{Changeset, RowChange};
+use pocketsync_core::clock::Version;
 use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::Chunk;
 
 use crate::draw::honest::Peers;
 use crate::draw::schema::schema;
-use crate::draw::values::nth_site;
+use crate::draw::values::{NOON_MS, nth_site};
 use crate::draw::{Input, Result};
 use crate::replica::{Replica, State};
+use crate::scene::Scene;
 
 /// Draws a schema and changes, and applies them.
 pub fn run(data: &[u8]) {
@@ -28,6 +30,8 @@ pub fn run(data: &[u8]) {
 fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
     let sql = schema(u)?.sql();
     let (Some(mut a), Some(mut b)) = (Replica::new(&sql), Replica::new(&sql)) else { return Ok(()) };
+    let mut scene = Scene::default();
+    scene.tell(|| sql.clone());
     let dangling = u.ratio(1, 4u8)?;
     let mut changes = Vec::new();
     while changes.len() < 6 && !u.is_empty() {
@@ -35,6 +39,7 @@ fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
         changes.push(peers.changeset(u)?);
     }
     for (n, changeset) in changes.iter().enumerate() {
+        scene.tell(|| format!("{n}: {}", describe(changeset)));
         a.apply(vec![chunk(n, 0, true, changeset.clone())]);
         a.check();
     }
@@ -46,8 +51,9 @@ fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
         }
     }
     for &n in &order {
-        let changeset = &changes[n];
-        match u.int_in_range(0..=3u8)? {
+        let (changeset, how) = (&changes[n], u.int_in_range(0..=3u8)?);
+        scene.tell(|| format!("on the other: {n}{}", [" in halves", " twice", "", ""][usize::from(how)]));
+        match how {
             0 => b.apply(halves(n, changeset)),
             1 => {
                 b.apply(vec![chunk(n, 0, true, changeset.clone())]);
@@ -58,23 +64,23 @@ fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
         b.check();
     }
     let state = a.state();
-    assert_same(&b.state(), &state, "in another order", &sql);
+    assert_same(&b.state(), &state, "in another order");
     let mut c = Replica::new(&sql).expect("the third time");
     c.pull(&mut a, *u.choose(&[1 << 20, 1])?);
     c.check();
-    assert_same(&c.state(), &state, "at second hand", &sql);
+    assert_same(&c.state(), &state, "at second hand");
     if !dangling {
         for replica in [&a, &b, &c] {
-            assert!(!replica.has_broken_references(), "a shown row refers to nothing, in\n{sql}");
+            assert!(!replica.has_broken_references(), "a shown row refers to nothing");
         }
     }
     Ok(())
 }
 
-fn assert_same(left: &State, right: &State, when: &str, sql: &str) {
+fn assert_same(left: &State, right: &State, when: &str) {
     let keys: Vec<&(String, RowId)> = left.keys().chain(right.keys()).collect();
     for key in keys {
-        assert_eq!(left.get(key), right.get(key), "{when}: {} {} in\n{sql}", key.0, key.1);
+        assert_eq!(left.get(key), right.get(key), "{when}: {} {}", key.0, key.1);
     }
 }
 
@@ -101,4 +107,23 @@ fn halves(n: usize, changeset: &Changeset) -> Vec<Chunk> {
         table.rows.drain(..table.rows.len() / 2);
     }
     vec![chunk(n, 0, false, first), chunk(n, 1, true, second)]
+}
+
+fn describe(changeset: &Changeset) -> String {
+    let version = |version: &Version| {
+        let (ms, n) = (version.hlc.ms() as i64 - NOON_MS as i64, version.hlc.bits() & 0xffff);
+        format!("{ms}.{n}@{}", version.site.as_bytes()[0])
+    };
+    let part = |name: &str, part: &Option<Version>| part.as_ref().map_or(String::new(), |at| format!(" {name} {}", version(at)));
+    let mut lines = Vec::new();
+    for table in &changeset.tables {
+        for RowChange { id, life, cells } in &table.rows {
+            let cells = cells.iter().map(|cell| {
+                format!(" {}={} at {}", table.columns[cell.column as usize], cell.value, version(&cell.version))
+            });
+            let life = [part("born", &life.born), part("died", &life.died), part("undone", &life.undone)].concat();
+            lines.push(format!("{} {id}:{life};{}", table.name, cells.collect::<String>()));
+        }
+    }
+    lines.join("\n   ")
 }

@@ -17,6 +17,7 @@ pub mod hub;
 mod memory;
 pub mod merge;
 mod replica;
+mod scene;
 pub mod session;
 pub mod tracking;
 

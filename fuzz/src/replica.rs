@@ -192,7 +192,8 @@ impl Replica {
                 cells.insert(column.name.clone(), (version, merged));
             }
             let held = Held { place: "shown".to_owned(), life: clock.life, cells };
-            assert!(state.insert((name.to_owned(), id), held).is_none(), "a row is shown twice");
+            let twice = state.insert((name.to_owned(), id.clone()), held);
+            assert!(twice.is_none(), "a row of {name} is shown twice: {id}");
         }
     }
 
@@ -209,7 +210,8 @@ impl Replica {
                 Some((column, (held.cell.version, held.cell.value.clone())))
             });
             let held = Held { place: reason.as_str().to_owned(), life: record.life, cells: cells.collect() };
-            assert!(state.insert((name.to_owned(), id), held).is_none(), "a row is shown and hidden");
+            let twice = state.insert((name.to_owned(), id.clone()), held.clone());
+            assert!(twice.is_none(), "a row of {name} is shown and hidden: {id} {twice:?} {held:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::draw::schema::{Schema, schema};
 use crate::draw::statements::statement;
 use crate::draw::{Input, Result};
 use crate::replica::Replica;
+use crate::scene::Scene;
 
 /// Draws a schema and a script, and runs it.
 pub fn run(data: &[u8]) {
@@ -15,7 +16,9 @@ pub fn run(data: &[u8]) {
     let Ok(schema) = schema(&mut u) else { return };
     let sql = schema.sql();
     let (Some(a), Some(b)) = (Replica::new(&sql), Replica::new(&sql)) else { return };
-    let mut pair = Pair { schema, a, b };
+    let mut scene = Scene::default();
+    scene.tell(|| sql.clone());
+    let mut pair = Pair { schema, a, b, scene };
     while !u.is_empty() {
         if pair.step(&mut u).is_err() {
             break;
@@ -29,6 +32,7 @@ struct Pair {
     /// Where the application writes.
     a: Replica,
     b: Replica,
+    scene: Scene,
 }
 
 impl Pair {
@@ -51,17 +55,19 @@ impl Pair {
     }
 
     /// What SQLite refuses is the application's own business.
-    fn execute(&self, sql: &str) {
-        let _ = self.a.app.execute_batch(sql);
+    fn execute(&mut self, sql: &str) {
+        let done = self.a.app.execute_batch(sql);
+        self.scene.tell(|| format!("{sql}; -- {done:?}"));
     }
 
     fn pull(&mut self, max_bytes: usize) {
         self.execute("COMMIT");
         // A violation of a deferred constraint keeps it open.
         self.execute("ROLLBACK");
+        self.scene.tell(|| format!("-- pull in pieces of {max_bytes}"));
         self.b.pull(&mut self.a, max_bytes);
         self.a.check();
         self.b.check();
-        assert_eq!(self.b.shown(), self.a.shown(), "of\n{}\nparked: {:?}", self.schema.sql(), self.b.parked());
+        assert_eq!(self.b.shown(), self.a.shown(), "parked: {:?}", self.b.parked());
     }
 }

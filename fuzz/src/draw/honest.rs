@@ -75,9 +75,9 @@ impl Peers<'_> {
     }
 
     fn key_part(&self, u: &mut Input<'_>, column: &Column) -> Result<Value> {
-        let value = match self.value(u, column)? {
-            Value::Null => fitting(u, column)?,
-            value => value,
+        let value = match (self.value(u, column)?, &column.reference) {
+            (Value::Null, Some(reference)) => Value::Ref(Box::new(surrogate(u, reference.table)?)),
+            (value, _) => value,
         };
         // No replica has another value under this type.
         let fits = match &value {

@@ -37,6 +37,8 @@ pub(crate) struct Column {
 pub(crate) enum Holds {
     Numbers,
     Names,
+    /// Anything that a key without type keeps as it is: `1.0` is the key `1`, and shown so elsewhere.
+    Keys,
     Anything,
     /// It is computed.
     Nothing,
@@ -92,7 +94,7 @@ impl Table {
 }
 
 fn table(u: &mut Input<'_>, name: String, others: &[Table]) -> Result<Table> {
-    use Holds::{Anything, Names, Numbers};
+    use Holds::{Keys, Names, Numbers};
     let mut table = Table { name, key: 1, is_rowid: true, ..Table::default() };
     let without_rowid = [" WITHOUT ROWID", ""];
     match u.int_in_range(0..=11u8)? {
@@ -115,7 +117,7 @@ fn table(u: &mut Input<'_>, name: String, others: &[Table]) -> Result<Table> {
         7 => {
             table.options = " WITHOUT ROWID";
             let kind = *u.choose(&["INTEGER PRIMARY KEY", "PRIMARY KEY", "BLOB PRIMARY KEY"])?;
-            table.add(u, Anything, kind.to_owned())?;
+            table.add(u, Keys, kind.to_owned())?;
         }
         8..=10 => {
             table.key = 2;
@@ -135,9 +137,12 @@ fn table(u: &mut Input<'_>, name: String, others: &[Table]) -> Result<Table> {
         column(u, &mut table, others)?;
     }
     if table.columns.len() > 2 && u.ratio(1, 4u8)? {
-        let last = table.columns.len() - 1;
-        let (a, b) = (&table.columns[last - 1].name, &table.columns[last].name);
-        table.constraints.push(format!("UNIQUE({a}, {b}){}", conflict(u)?));
+        let last = &table.columns[table.columns.len() - 2..];
+        // Claims on what is computed are settled as SQLite refuses them, in the order of arrival.
+        if last.iter().all(|column| column.holds != Holds::Nothing) {
+            let names = format!("{}, {}", last[0].name, last[1].name);
+            table.constraints.push(format!("UNIQUE({names}){}", conflict(u)?));
+        }
     }
     Ok(table)
 }

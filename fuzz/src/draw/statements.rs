@@ -19,16 +19,18 @@ const OTHERS: [&str; 12] = [
     "1e300",
     "'2 '",
 ];
+const KEYS: [&str; 8] = ["NULL", "1", "'1'", "x'31'", "x''", "9e999", "0.5", "'a'"];
 const CONFLICTS: [&str; 8] = ["", "", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ROLLBACK"];
 
 fn literal(u: &mut Input<'_>, column: &Column) -> Result<&'static str> {
     let pool: &[&str] = match column.holds {
         Holds::Numbers => &NUMBERS,
         Holds::Names => &NAMES,
+        Holds::Keys => &KEYS,
         _ => &OTHERS,
     };
     // Now and then something that does not belong there.
-    let pool = if u.ratio(1, 12u8)? { &OTHERS } else { pool };
+    let pool = if column.holds != Holds::Keys && u.ratio(1, 12u8)? { &OTHERS } else { pool };
     u.choose(pool).copied()
 }
 

@@ -4,13 +4,20 @@ use std::path::{Path, PathBuf};
 
 use pocketsync_fuzz::TARGETS;
 
-/// Names the input that a target panicked on.
-struct Running(String);
+/// Says which input a target panicked on.
+struct Running<'a> {
+    target: &'a str,
+    path: PathBuf,
+    /// What is not in a file yet.
+    input: Option<&'a [u8]>,
+}
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the input was {}", self.0);
+            let kept = self.input.map_or(Ok(()), |input| std::fs::write(&self.path, input));
+            eprintln!("the input is {} ({kept:?}); once more:", self.path.display());
+            eprintln!("    cargo run --example show -- {} {}", self.target, self.path.display());
         }
     }
 }
@@ -21,12 +28,14 @@ pub(crate) fn replay(name: &str, random: u64) {
     let inputs = [inputs("corpus", name), inputs("regressions", name)];
     assert!(!inputs[0].is_empty(), "{name} has no corpus");
     for path in inputs.iter().flatten() {
-        let _running = Running(path.display().to_string());
+        let _running = Running { target: name, path: path.clone(), input: None };
         run(&std::fs::read(path).expect("a readable input"));
     }
     for seed in 0..random {
-        let _running = Running(format!("the pseudo-random one of seed {seed}"));
-        run(&noise(seed));
+        let input = noise(seed);
+        let path = std::env::temp_dir().join(format!("{name}-{seed}"));
+        let _running = Running { target: name, path, input: Some(&input) };
+        run(&input);
     }
 }
 
