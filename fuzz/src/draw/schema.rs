@@ -18,6 +18,8 @@ pub(crate) struct Table {
     /// How many of the first columns are the primary key.
     pub(crate) key: usize,
     pub(crate) is_rowid: bool,
+    /// Whether the key is another name of the rowid.
+    pub(crate) is_alias: bool,
     constraints: Vec<String>,
     options: &'static str,
     /// The positions of columns that are unique alone.
@@ -99,9 +101,11 @@ fn table(u: &mut Input<'_>, name: String, others: &[Table]) -> Result<Table> {
     let without_rowid = [" WITHOUT ROWID", ""];
     match u.int_in_range(0..=11u8)? {
         0..=3 => {
+            table.is_alias = true;
             table.add(u, Numbers, "INTEGER PRIMARY KEY".to_owned())?;
         }
         4 => {
+            table.is_alias = true;
             table.add(u, Numbers, "INTEGER PRIMARY KEY AUTOINCREMENT".to_owned())?;
         }
         5 => {

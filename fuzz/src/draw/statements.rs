@@ -80,6 +80,8 @@ pub(crate) fn statement(u: &mut Input<'_>, schema: &Schema) -> Result<String> {
             format!("UPDATE {conflict} {name} SET {key} = {key} {by}")
         }
         11 if table.is_rowid && table.columns.iter().all(|column| column.name != "\"rowid\"") => {
+            // What REPLACE removes for its rowid alone, where that is no key, goes unseen.
+            let conflict = if table.is_alias { conflict } else { "" };
             format!("UPDATE {conflict} {name} SET rowid = rowid + 1 WHERE {}", condition(u, table)?)
         }
         11 | 12 => {
