@@ -114,14 +114,22 @@ fn describe(changeset: &Changeset) -> String {
         let (ms, n) = (version.hlc.ms() as i64 - NOON_MS as i64, version.hlc.bits() & 0xffff);
         format!("{ms}.{n}@{}", version.site.as_bytes()[0])
     };
-    let part = |name: &str, part: &Option<Version>| part.as_ref().map_or(String::new(), |at| format!(" {name} {}", version(at)));
+    let part = |name: &str, part: &Option<Version>| {
+        part.as_ref().map_or(String::new(), |at| format!(" {name} {}", version(at)))
+    };
     let mut lines = Vec::new();
     for table in &changeset.tables {
         for RowChange { id, life, cells } in &table.rows {
             let cells = cells.iter().map(|cell| {
-                format!(" {}={} at {}", table.columns[cell.column as usize], cell.value, version(&cell.version))
+                format!(
+                    " {}={} at {}",
+                    table.columns[cell.column as usize],
+                    cell.value,
+                    version(&cell.version)
+                )
             });
-            let life = [part("born", &life.born), part("died", &life.died), part("undone", &life.undone)].concat();
+            let life =
+                [part("born", &life.born), part("died", &life.died), part("undone", &life.undone)].concat();
             lines.push(format!("{} {id}:{life};{}", table.name, cells.collect::<String>()));
         }
     }

@@ -105,8 +105,10 @@ impl World {
 
     fn write(&mut self, at: usize, u: &mut Input<'_>) -> Result<()> {
         let wall_ms = self.now(at).wall_ms;
-        let rows: Vec<RowId> = self.stores[at].rows(&scope()).remove("note").unwrap_or_default().into_keys().collect();
-        let (choice, key, value) = (u.int_in_range(0..=5u8)?, u.int_in_range(0..=2i64)?, u.arbitrary::<u8>()?);
+        let rows: Vec<RowId> =
+            self.stores[at].rows(&scope()).remove("note").unwrap_or_default().into_keys().collect();
+        let (choice, key, value) =
+            (u.int_in_range(0..=5u8)?, u.int_in_range(0..=2i64)?, u.arbitrary::<u8>()?);
         let row = if rows.is_empty() { None } else { Some(u.choose(&rows)?.clone()) };
         let column = *u.choose(&["text", "done"])?;
         let cells = [(column, Value::Integer(i64::from(value)))];
@@ -132,7 +134,8 @@ impl World {
         }
         let mut theirs = config.clone();
         theirs.keeps_time = b == HUB;
-        let mut sides = [(a, Session::connect(config, self.now(a))), (b, Session::accept(theirs, self.now(b)))];
+        let mut sides =
+            [(a, Session::connect(config, self.now(a))), (b, Session::accept(theirs, self.now(b)))];
         let mut queues = [VecDeque::new(), VecDeque::new()];
         let mut ended = [None, None];
         loop {

@@ -12,7 +12,7 @@ use pocketsync_core::clock::Now;
 use pocketsync_core::hub::{ConnId, Hub, HubConfig, HubOutput};
 use pocketsync_core::id::{RowId, Scope};
 use pocketsync_core::lineage::Stamp;
-use pocketsync_core::session::{Admitted, AdmitRequest, Output, RequestId, Rights, Session, SessionConfig};
+use pocketsync_core::session::{AdmitRequest, Admitted, Output, RequestId, Rights, Session, SessionConfig};
 use pocketsync_core::store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreRequest};
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
@@ -142,7 +142,8 @@ impl World {
     }
 
     fn write(&mut self, at: usize, u: &mut Input<'_>) -> Result<()> {
-        let (choice, key, value): (u8, i64, u8) = (u.int_in_range(0..=4)?, u.int_in_range(0..=2)?, u.arbitrary()?);
+        let (choice, key, value): (u8, i64, u8) =
+            (u.int_in_range(0..=4)?, u.int_in_range(0..=2)?, u.arbitrary()?);
         let store = &mut self.devices[at].store;
         let rows: Vec<RowId> = store.rows(&scope()).remove("note").unwrap_or_default().into_keys().collect();
         let row = if rows.is_empty() { None } else { Some(u.choose(&rows)?.clone()) };
@@ -327,9 +328,9 @@ impl World {
             if let Some(message) = stranger.heard.push(frame).expect("a hub says what can be read") {
                 self.known.hear(&message);
             }
-        } else if let Some(link) = self.devices.iter_mut().find_map(|device| {
-            device.link.as_mut().filter(|link| link.conn == conn)
-        }) {
+        } else if let Some(link) =
+            self.devices.iter_mut().find_map(|device| device.link.as_mut().filter(|link| link.conn == conn))
+        {
             link.down.push_back(frame);
         }
     }

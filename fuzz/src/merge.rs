@@ -72,7 +72,9 @@ fn check_laws(changes: &[RowChange]) {
 fn check_life(state: &State) {
     let life = &state.life;
     let lives = life.born.is_some()
-        && (life.died.is_none() || life.born > life.died || (life.undone >= life.died && life.died.is_some()));
+        && (life.died.is_none()
+            || life.born > life.died
+            || (life.undone >= life.died && life.died.is_some()));
     assert_eq!(life.is_alive(), lives);
     let shown: Option<Vec<(u32, Value)>> =
         state.visible().map(|cells| cells.map(|(column, value)| (*column, value.clone())).collect());

@@ -54,8 +54,10 @@ impl Replica {
         app.execute_batch(schema).ok()?;
         let conn = open();
         // As the engine opens a file.
-        conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF; PRAGMA temp_store = MEMORY")
-            .expect("pragmas");
+        conn.execute_batch(
+            "PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF; PRAGMA temp_store = MEMORY",
+        )
+        .expect("pragmas");
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).expect("a setting");
         conn.set_prepared_statement_cache_capacity(256);
         let mut engine = Engine::load(conn).expect("an empty file can be loaded");
@@ -92,7 +94,8 @@ impl Replica {
     /// Applies pieces that begin where the replica stands.
     pub(crate) fn apply(&mut self, chunks: Vec<Chunk>) {
         let wanted: Vec<Cursor> = chunks.iter().map(|chunk| chunk.to.clone()).collect();
-        let outcomes = self.engine.write(|engine| apply::run(engine, chunks)).expect("a changeset can be applied");
+        let outcomes =
+            self.engine.write(|engine| apply::run(engine, chunks)).expect("a changeset can be applied");
         assert_eq!(outcomes.len(), wanted.len());
         for (outcome, to) in outcomes.iter().zip(wanted) {
             match outcome {
@@ -148,7 +151,8 @@ impl Replica {
     /// Everything that is held, shown or not.
     pub(crate) fn state(&self) -> State {
         let mut state = State::new();
-        let names: Vec<String> = self.engine.catalog.tables.values().map(|table| table.name.clone()).collect();
+        let names: Vec<String> =
+            self.engine.catalog.tables.values().map(|table| table.name.clone()).collect();
         for name in names {
             self.add_shown(&name, &mut state);
             self.add_hidden(&name, &mut state);
@@ -171,7 +175,8 @@ impl Replica {
             if has_null {
                 key = refs::null_key(row.get(table.columns.len()).expect("a rowid")).to_vec();
             }
-            let (id, clock) = refs::clock(engine, table.no, &key).expect("clocks").expect("a shown row has a clock");
+            let (id, clock) =
+                refs::clock(engine, table.no, &key).expect("clocks").expect("a shown row has a clock");
             let shadows = refs::shadows(engine, table.no, &id).expect("shadows");
             assert_eq!(clock.shadowed, !shadows.is_empty(), "of {name} {id}");
             let mut cells = BTreeMap::new();
@@ -183,7 +188,9 @@ impl Replica {
                 }
                 let merged = match (shadows.get(&column.no), &column.reference) {
                     (Some(merged), _) => merged.clone(),
-                    (None, Some(reference)) => refs::to_global(engine, reference, &shown(position)).expect("a reference"),
+                    (None, Some(reference)) => {
+                        refs::to_global(engine, reference, &shown(position)).expect("a reference")
+                    }
                     (None, None) if table.integer_key() == Some(position) => {
                         clock.hint.map_or(shown(position), Value::Integer)
                     }
@@ -200,7 +207,8 @@ impl Replica {
     fn add_hidden(&self, name: &str, state: &mut State) {
         let engine = &self.engine;
         let table = engine.catalog.by_name(name).expect("a tracked table");
-        let mut ids = engine.conn.prepare("SELECT id FROM __pocketsync_aside WHERE tbl = ?1").expect("rows aside");
+        let mut ids =
+            engine.conn.prepare("SELECT id FROM __pocketsync_aside WHERE tbl = ?1").expect("rows aside");
         let ids = ids.query_map([table.no], |row| row.get::<_, Vec<u8>>(0)).expect("ids");
         for id in ids.map(|id| id.expect("an id")) {
             let id = expand_id(&id, &engine.sites).expect("an id");

@@ -60,15 +60,21 @@ impl Peers<'_> {
         let mut cells = Vec::new();
         for (at, column) in table.columns.iter().enumerate() {
             let is_key = table.key.contains(&at);
-            if (is_key && !table.is_surrogate() && !has_null) || (kind != 0 && u.ratio(1, 4u8)?) {
+            if is_key && !table.is_surrogate() && !has_null {
                 continue;
             }
-            let value = if has_null && table.key.first() == Some(&at) { Value::Null } else { self.value(u, column)? };
+            // Who inserts a row writes its references, for a default may refer to anything.
+            let is_needed = life.born.is_some() && column.reference.is_some();
+            if !is_needed && kind != 0 && u.ratio(1, 4u8)? {
+                continue;
+            }
+            let value =
+                if has_null && table.key.first() == Some(&at) { Value::Null } else { self.value(u, column)? };
             let value = match table.integer_key() == Some(at) && table.is_surrogate() {
                 true => Value::Integer(u.int_in_range(1..=4)?),
                 false => value,
             };
-            let version = if u.ratio(1, 4u8)? { likely_version(u)? } else { version };
+            let version = if !is_needed && u.ratio(1, 4u8)? { likely_version(u)? } else { version };
             cells.push(CellChange { column: at as u32, version, value });
         }
         Ok(RowChange { id, life, cells })

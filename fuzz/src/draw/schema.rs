@@ -88,7 +88,8 @@ impl Table {
         // Two columns may not have one name, whatever its case.
         let skip = if at == 0 { u.choose_index(2)? } else { 1 };
         let taken = |name: &String| self.columns.iter().any(|column| column.name == *name);
-        let mut names = COLUMN_NAMES.iter().cycle().skip(at * 3 + skip - usize::from(at > 0)).map(|name| quoted(name));
+        let mut names =
+            COLUMN_NAMES.iter().cycle().skip(at * 3 + skip - usize::from(at > 0)).map(|name| quoted(name));
         let name = names.find(|name| !taken(name)).expect("more names than columns");
         self.columns.push(Column { name, holds, definition });
         Ok(at)
@@ -176,7 +177,12 @@ fn key_part(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()
 fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> {
     let is_strict = table.options == " STRICT";
     let kinds: &[(&str, Holds)] = if is_strict {
-        &[("TEXT", Holds::Names), ("INTEGER", Holds::Numbers), ("ANY", Holds::Anything), ("BLOB", Holds::Anything)]
+        &[
+            ("TEXT", Holds::Names),
+            ("INTEGER", Holds::Numbers),
+            ("ANY", Holds::Anything),
+            ("BLOB", Holds::Anything),
+        ]
     } else {
         &[
             ("TEXT", Holds::Names),
@@ -202,7 +208,8 @@ fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> 
         3 => {
             let at = table.add(u, holds, String::new())?;
             let name = &table.columns[at].name;
-            table.columns[at].definition = format!("{kind} DEFAULT NULL CHECK({name} IS NOT 4 AND {name} IS NOT 'ä')");
+            table.columns[at].definition =
+                format!("{kind} DEFAULT NULL CHECK({name} IS NOT 4 AND {name} IS NOT 'ä')");
         }
         4 if !is_strict => {
             let of = table.columns[0].name.clone();
