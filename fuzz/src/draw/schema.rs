@@ -260,7 +260,14 @@ fn reference(u: &mut Input<'_>, parents: &[Table]) -> Result<Option<(Holds, &'st
         return Ok(None);
     }
     let parent = u.choose(parents)?;
-    let mut candidates = parent.unique.clone();
+    // Elsewhere a reference is spelled as what it refers to: `'A'` as `'a'` where case does not
+    // matter, `1` as `'1'` where the types differ.
+    let is_exact = |at: &&usize| {
+        let column = &parent.columns[**at];
+        let folds = ["NOCASE", "RTRIM"].iter().any(|collation| column.definition.contains(collation));
+        !folds && matches!(column.holds, Holds::Numbers | Holds::Names)
+    };
+    let mut candidates: Vec<usize> = parent.unique.iter().filter(is_exact).copied().collect();
     if parent.key == 1 {
         // The key more often than other columns.
         candidates.extend([0, 0, 0]);
