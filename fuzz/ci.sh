@@ -41,7 +41,7 @@ fuzz() {
       [ -e "$crash" ] || continue
       echo "-- to reproduce, from the repository's root:"
       echo "   base64 -d <<< '$(base64 -w0 "$crash")' > fuzz/regressions/$target/name-what-it-broke"
-      echo "   (cd fuzz && cargo test --test replay $target)"
+      echo "   (cd fuzz && cargo test $target)"
     done
     return 1
   fi
