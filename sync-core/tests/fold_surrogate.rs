@@ -241,6 +241,31 @@ fn entries_that_nested_triggers_reversed() {
     assert!(device.clock("note", 1).is_some());
 }
 
+/// A foreign-key action, and a trigger of the application, write to the row that moves; what they
+/// wrote is in the journal before the move.
+#[test]
+fn a_moved_row_keeps_what_its_move_made_others_write() {
+    let by_action = "CREATE TABLE t(id INTEGER PRIMARY KEY, x INT REFERENCES t(id) ON UPDATE SET NULL)";
+    let by_trigger = "CREATE TABLE t(id INTEGER PRIMARY KEY, x INT);
+        CREATE TRIGGER moved AFTER UPDATE OF id ON t BEGIN UPDATE t SET x = NULL WHERE id = NEW.id; END";
+    for schema in [by_action, by_trigger] {
+        let mut device = Device::new(schema);
+        device.exec("PRAGMA foreign_keys = ON", []);
+        device.sql("INSERT INTO t VALUES(1, 1)");
+        device.fold();
+        let (id, before) = device.clock("t", 1).unwrap();
+        device.sql("UPDATE t SET id = 11");
+        device.fold();
+        let (same, after) = device.clock("t", 11).unwrap();
+        assert_eq!(same, id, "{schema}");
+        let x = device.column("t", "x");
+        assert!(after.column(x).0 > before.column(x).0, "x was written: {schema}");
+        let mut mirror = device::Mirror::default();
+        mirror.follow(&mut device, usize::MAX);
+        mirror.assert_shows(&device);
+    }
+}
+
 #[test]
 fn an_update_written_after_its_row_was_inserted_in_the_same_fold_keeps_its_time() {
     let mut device = notes(0);

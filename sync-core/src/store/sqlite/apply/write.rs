@@ -342,6 +342,8 @@ fn unshown(
         let differs = match merged {
             // A row with this key may come here, which the reference would then seem to mean.
             Value::Dangling(_) => true,
+            // The row that it refers to has no value there: that is not what was said.
+            Value::Ref(_) if *written == Value::Null => true,
             // The clock remembers a merged integer key.
             Value::Integer(_) if table.integer_key() == Some(position) => false,
             _ if table.integer_key() == Some(position) => true,

@@ -240,14 +240,17 @@ impl Merging<'_> {
         let (mut row, mut any) = (None, false);
         for (position, merged, local) in written {
             let column = &table.columns[position];
-            if table.integer_key() == Some(position) || !may_change(&column.declared_type, local) {
+            // The row that it refers to has no value there: that is not what was said.
+            let is_lost = matches!((merged, local), (Value::Ref(_), Value::Null));
+            let may_differ = is_lost || may_change(&column.declared_type, local);
+            if table.integer_key() == Some(position) || !may_differ {
                 continue;
             }
             let row = match &mut row {
                 Some(row) => row,
                 None => row.insert(table_sql::read(engine, table, at)?),
             };
-            if row.get(position) != Some(local) {
+            if is_lost || row.get(position) != Some(local) {
                 refs::put_shadow(engine, table.no, &self.change.id, column.no, merged)?;
                 any = true;
             }
