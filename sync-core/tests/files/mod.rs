@@ -20,6 +20,7 @@ use pocketsync_core::store::{HubStore, HubStoreOptions, Store, StoreReply, Store
 use pocketsync_core::value::Value;
 use tempfile::TempDir;
 
+pub(crate) use disk::Backup;
 use wire::{Link, LinkId};
 
 pub(crate) fn scope() -> Scope {
@@ -131,6 +132,12 @@ impl World {
             StoreReply::Identity(identity) => identity.site,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Has the engine fold what is in the journal, as it does when a clock is set.
+    pub(crate) fn fold(&self, n: usize) {
+        let done = self.devices[n].replica.clone().run(StoreRequest::ClockJumped { scope: scope() });
+        assert_eq!(done.unwrap(), StoreReply::Done);
     }
 
     pub(crate) fn forks(&self, n: usize) -> usize {
