@@ -2,7 +2,7 @@
 //! time, so that a test can stop, copy, kill and restore anything between any two of them.
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
-mod disk;
+pub(crate) mod disk;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -20,7 +20,6 @@ use pocketsync_core::store::{HubStore, HubStoreOptions, Store, StoreReply, Store
 use pocketsync_core::value::Value;
 use tempfile::TempDir;
 
-pub(crate) use disk::Backup;
 use wire::{Link, LinkId};
 
 pub(crate) fn scope() -> Scope {

@@ -13,7 +13,8 @@ use proptest_state_machine::StateMachineTest;
 use super::ledger::{Heard, Ledger};
 use super::tables::{SCHEMA, Shown, parked, shown};
 use super::{DEVICES, Event, Script, Story, Victim};
-use crate::files::{Backup, World};
+use crate::files::World;
+use crate::files::disk::Backup;
 
 /// Devices and a hub, and what their applications know of them.
 pub(crate) struct System {
