@@ -157,6 +157,38 @@ fn rows_removed_by_a_conflict_clause_are_dead() {
 }
 
 #[test]
+fn an_integer_that_a_conflict_clause_freed_is_a_new_row_in_one_fold() {
+    for freeing in
+        ["REPLACE INTO tag(id, name) VALUES(2, 'a')", "UPDATE OR REPLACE tag SET name = 'a' WHERE id = 3"]
+    {
+        let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+        device.sql("INSERT INTO tag VALUES(1, 'a'), (3, 'c')");
+        device.fold();
+        device.engine.meta.offered_seq = device.engine.meta.head;
+        let (first, _) = device.clock("tag", 1).unwrap();
+        device.sql(freeing);
+        device.sql("INSERT INTO tag VALUES(1, 'new')");
+        device.fold();
+        let (second, clock) = device.clock("tag", 1).unwrap();
+        assert_ne!(first, second, "{freeing}");
+        assert_eq!(clock.life.died, None);
+        let (reason, _) = device.aside("tag", &first).expect("the row that was there is dead");
+        assert_eq!(reason, AsideReason::Deleted);
+    }
+}
+
+#[test]
+fn replaced_under_its_own_key_and_name_it_is_the_same_row() {
+    let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INT)");
+    device.sql("INSERT INTO tag VALUES(1, 'a', 0)");
+    device.fold();
+    let (first, _) = device.clock("tag", 1).unwrap();
+    device.sql("INSERT INTO tag VALUES(2, 'b', 0); REPLACE INTO tag VALUES(1, 'a', 1)");
+    device.fold();
+    assert_eq!(device.clock("tag", 1).unwrap().0, first);
+}
+
+#[test]
 fn a_touched_row_that_is_still_there_is_left_alone() {
     let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
     device.sql("INSERT INTO tag VALUES(1, 'a')");
