@@ -1,0 +1,1 @@
+//! What a researcher writes down: devices, schema, workload, network, offline patterns, faults.
