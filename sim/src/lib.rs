@@ -12,12 +12,18 @@
 //! ```
 
 pub mod engine;
+pub mod failure;
 pub mod history;
 pub mod oracle;
 pub mod outcome;
+#[cfg(feature = "report")]
+pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod shape;
+pub mod shrink;
 pub mod story;
+pub mod telling;
 pub mod world;
 
 pub use pocketsync_core;

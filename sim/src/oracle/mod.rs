@@ -70,3 +70,8 @@ impl fmt::Display for Violation {
         write!(f, "{} at {} ms: {} (the promise: {})", self.oracle, self.at, self.what, self.promise)
     }
 }
+
+/// All oracles.
+pub fn all(_case: &Case) -> Vec<Box<dyn Oracle>> {
+    Vec::new()
+}

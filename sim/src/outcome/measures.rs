@@ -10,6 +10,7 @@ use crate::story::{DeviceNo, Ms};
 
 /// The figures of a run.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measures {
     /// How long the run was.
     pub simulated_ms: Ms,
@@ -60,14 +61,21 @@ pub struct CatchUp {
 }
 
 /// What is going on.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Open {
     quiet_at: Option<Ms>,
     rows_written_by: BTreeMap<DeviceNo, u64>,
     offline: BTreeMap<DeviceNo, Away>,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// What is still going on is not what a run came to, and is not written down.
+impl PartialEq for Open {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
 struct Away {
     since: Ms,
     back_at: Option<Ms>,
