@@ -66,6 +66,7 @@ struct Open {
     quiet_at: Option<Ms>,
     rows_written_by: BTreeMap<DeviceNo, u64>,
     offline: BTreeMap<DeviceNo, Away>,
+    differing: BTreeMap<u32, u64>,
 }
 
 /// What is still going on is not what a run came to, and is not written down.
@@ -158,11 +159,16 @@ impl Measures {
         self.open.rows_written_by.iter().filter(|(by, _)| **by != device).map(|(_, rows)| rows).sum()
     }
 
-    /// How everyone looks.
+    /// How everyone looks, or everyone in some scopes: what was seen of the others last still holds.
     pub fn looked(&mut self, at: Ms, look: &Look) {
         self.simulated_ms = self.simulated_ms.max(at);
-        let differing = divergence(&look.devices);
-        self.divergence.push((at, differing));
+        self.open.differing.extend(divergence(&look.devices));
+        let differing = self.open.differing.values().sum();
+        match self.divergence.last_mut() {
+            // A look at another scope, at the same moment.
+            Some((last, rows)) if *last == at => *rows = differing,
+            _ => self.divergence.push((at, differing)),
+        }
         match self.open.quiet_at {
             Some(quiet_at) if look.phase != Phase::During => {
                 if differing > 0 {
@@ -177,20 +183,20 @@ impl Measures {
 }
 
 /// How many rows of each scope are not the same on all of its devices.
-fn divergence(devices: &[DeviceView]) -> u64 {
+fn divergence(devices: &[DeviceView]) -> BTreeMap<u32, u64> {
     let mut scopes: BTreeMap<u32, Vec<&DeviceView>> = BTreeMap::new();
     for device in devices {
         scopes.entry(device.scope).or_default().push(device);
     }
-    let in_scope = |devices: &Vec<&DeviceView>| {
-        let (first, others) = devices.split_first()?;
+    let in_scope = |devices: Vec<&DeviceView>| {
+        let Some((first, others)) = devices.split_first() else { return 0 };
         let mut differing: BTreeSet<&RowTag> = BTreeSet::new();
         for other in others {
             let mine = first.rows.iter().filter(|(tag, row)| other.rows.get(tag) != Some(row));
             let theirs = other.rows.keys().filter(|tag| !first.rows.contains_key(tag));
             differing.extend(mine.map(|(tag, _)| tag).chain(theirs));
         }
-        Some(differing.len() as u64)
+        differing.len() as u64
     };
-    scopes.values().filter_map(in_scope).sum()
+    scopes.into_iter().map(|(scope, devices)| (scope, in_scope(devices))).collect()
 }

@@ -168,6 +168,7 @@ pub struct Runs {
 impl Runs {
     /// The same in the order of the seeds.
     pub fn in_order(self, first: u64) -> impl Iterator<Item = Ran> {
+        let line = Arc::clone(&self.line);
         let mut runs = Some(self);
         let mut ordered = super::Ordered::from(first);
         let mut rest = None;
@@ -181,7 +182,8 @@ impl Runs {
                     None => runs = None,
                 }
             }
-            rest.get_or_insert_with(|| ordered.take_rest()).next()
+            let end = line.end.load(Ordering::SeqCst);
+            rest.get_or_insert_with(|| ordered.take_rest()).find(|ran| ran.seed < end)
         })
     }
 }
