@@ -18,7 +18,7 @@ pub struct Survival {
 struct Files {
     committed: usize,
     life: u32,
-    lost: bool,
+    runs: bool,
     /// Up to how many commits the hub has acknowledged, and when.
     acks: Vec<(Ms, usize)>,
     /// When what was committed after some time was gone from it.
@@ -73,7 +73,7 @@ impl Survival {
     }
 
     pub(super) fn started(&mut self, at: Ms, device: DeviceNo, copy_of: Option<DeviceNo>) {
-        self.devices.entry(device).or_default().lost = false;
+        self.devices.entry(device).or_default().runs = true;
         if let Some(original) = copy_of {
             self.devices.entry(original).or_default().copied.push(at);
         }
@@ -81,7 +81,7 @@ impl Survival {
 
     pub(super) fn lost(&mut self, at: Ms, device: DeviceNo) {
         let files = self.devices.entry(device).or_default();
-        files.lost = true;
+        files.runs = false;
         files.parted.push(Parted { at, to: 0 });
     }
 
@@ -96,9 +96,9 @@ impl Survival {
         self.hub_restores.push(Parted { at, to });
     }
 
-    /// The devices that exist.
+    /// The devices that were started and are not destroyed.
     pub fn devices(&self) -> impl Iterator<Item = DeviceNo> {
-        self.devices.iter().filter(|(_, files)| !files.lost).map(|(device, _)| *device)
+        self.devices.iter().filter(|(_, files)| files.runs).map(|(device, _)| *device)
     }
 
     /// In which life a device's file is.
