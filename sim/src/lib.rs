@@ -13,6 +13,7 @@
 
 pub mod engine;
 pub mod history;
+pub mod machines;
 pub mod oracle;
 pub mod outcome;
 pub mod scenario;

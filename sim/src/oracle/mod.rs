@@ -5,6 +5,7 @@
 //! can be known. None of them reads the engine's own conclusions where it can draw its own.
 
 mod judge;
+mod trace;
 
 pub use judge::Judge;
 
