@@ -14,6 +14,7 @@
 pub mod engine;
 pub mod failure;
 pub mod history;
+pub mod machines;
 pub mod model;
 pub mod oracle;
 pub mod outcome;

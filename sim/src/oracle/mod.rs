@@ -16,6 +16,7 @@ mod judge;
 mod liveness;
 mod no_lost_write;
 mod no_zombies;
+mod trace;
 mod whole_transactions;
 mod words;
 
@@ -116,9 +117,4 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {} ms: {} (the promise: {})", self.oracle, self.at, self.what, self.promise)
     }
-}
-
-/// All oracles.
-pub fn all(_case: &Case) -> Vec<Box<dyn Oracle>> {
-    Vec::new()
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::{Cause, DeviceView, Event, Fault, Look, Phase};
 use crate::shape::RowTag;
-use crate::story::{DeviceNo, Ms};
+use crate::story::{DeviceNo, Ms, Story};
 
 /// The figures of a run.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -65,8 +65,10 @@ pub struct CatchUp {
 struct Open {
     quiet_at: Option<Ms>,
     rows_written_by: BTreeMap<DeviceNo, u64>,
+    rows_written_in: BTreeMap<u32, u64>,
+    scopes: Vec<u32>,
+    sweep: Option<Sweep>,
     offline: BTreeMap<DeviceNo, Away>,
-    differing: BTreeMap<u32, u64>,
 }
 
 /// What is still going on is not what a run came to, and is not written down.
@@ -76,7 +78,14 @@ impl PartialEq for Open {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+/// The looks at one moment: one of everyone, or one a scope.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Sweep {
+    at: Ms,
+    differing: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
 struct Away {
     since: Ms,
     back_at: Option<Ms>,
@@ -86,6 +95,12 @@ struct Away {
 }
 
 impl Measures {
+    /// Measures of a run of this story.
+    pub fn of(story: &Story) -> Self {
+        let scopes = story.devices.iter().map(|device| device.scope).collect();
+        Measures { open: Open { scopes, ..Open::default() }, ..Measures::default() }
+    }
+
     /// Something happened.
     pub fn saw(&mut self, at: Ms, event: &Event) {
         self.simulated_ms = self.simulated_ms.max(at);
@@ -95,6 +110,7 @@ impl Measures {
                 self.transactions += 1;
                 self.rows_written += rows;
                 *self.open.rows_written_by.entry(commit.device).or_default() += rows;
+                *self.open.rows_written_in.entry(self.scope_of(commit.device)).or_default() += rows;
             }
             Event::Conflict { .. } => self.conflicts += 1,
             Event::Carried { device, up, bytes, cause } => self.carried(*device, *up, *bytes, *cause),
@@ -155,18 +171,25 @@ impl Measures {
         }
     }
 
+    /// Rows that others have written in the device's scope.
     fn written_by_others(&self, device: DeviceNo) -> u64 {
-        self.open.rows_written_by.iter().filter(|(by, _)| **by != device).map(|(_, rows)| rows).sum()
+        let in_scope = self.open.rows_written_in.get(&self.scope_of(device)).copied().unwrap_or_default();
+        in_scope - self.open.rows_written_by.get(&device).copied().unwrap_or_default()
     }
 
-    /// How everyone looks, or everyone in some scopes: what was seen of the others last still holds.
+    fn scope_of(&self, device: DeviceNo) -> u32 {
+        self.open.scopes.get(device.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// How everyone looks. Several looks at one moment, one a scope, count as one.
     pub fn looked(&mut self, at: Ms, look: &Look) {
         self.simulated_ms = self.simulated_ms.max(at);
-        self.open.differing.extend(divergence(&look.devices));
-        let differing = self.open.differing.values().sum();
-        match self.divergence.last_mut() {
-            // A look at another scope, at the same moment.
-            Some((last, rows)) if *last == at => *rows = differing,
+        let differing = divergence(&look.devices);
+        let earlier = self.open.sweep.filter(|sweep| sweep.at == at).map(|sweep| sweep.differing);
+        let differing = differing + earlier.unwrap_or_default();
+        self.open.sweep = Some(Sweep { at, differing });
+        match (earlier, self.divergence.last_mut()) {
+            (Some(_), Some(last)) => last.1 = differing,
             _ => self.divergence.push((at, differing)),
         }
         match self.open.quiet_at {
@@ -183,20 +206,20 @@ impl Measures {
 }
 
 /// How many rows of each scope are not the same on all of its devices.
-fn divergence(devices: &[DeviceView]) -> BTreeMap<u32, u64> {
+fn divergence(devices: &[DeviceView]) -> u64 {
     let mut scopes: BTreeMap<u32, Vec<&DeviceView>> = BTreeMap::new();
     for device in devices {
         scopes.entry(device.scope).or_default().push(device);
     }
-    let in_scope = |devices: Vec<&DeviceView>| {
-        let Some((first, others)) = devices.split_first() else { return 0 };
+    let in_scope = |devices: &Vec<&DeviceView>| {
+        let (first, others) = devices.split_first()?;
         let mut differing: BTreeSet<&RowTag> = BTreeSet::new();
         for other in others {
             let mine = first.rows.iter().filter(|(tag, row)| other.rows.get(tag) != Some(row));
             let theirs = other.rows.keys().filter(|tag| !first.rows.contains_key(tag));
             differing.extend(mine.map(|(tag, _)| tag).chain(theirs));
         }
-        differing.len() as u64
+        Some(differing.len() as u64)
     };
-    scopes.into_iter().map(|(scope, devices)| (scope, in_scope(devices))).collect()
+    scopes.values().filter_map(in_scope).sum()
 }
