@@ -1,1 +1,9 @@
-fn main() {}
+//! The `pocketsync-sim` program: attacks PocketSync in simulated worlds, and reports.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}
