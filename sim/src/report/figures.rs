@@ -25,13 +25,17 @@ pub(super) struct Differing {
 
 /// The divergence over simulated time, all runs together. Between two looks the earlier one holds.
 pub(super) fn divergence(folder: &Folder) -> Vec<Differing> {
-    let runs: Vec<&[(Ms, u64)]> = folder
+    // A run that was stopped by a broken promise says nothing about the time after it.
+    let runs: Vec<(&[(Ms, u64)], f64)> = folder
         .outcomes
         .iter()
-        .map(|outcome| &*outcome.measures.divergence)
-        .filter(|looks| !looks.is_empty())
+        .filter_map(|outcome| {
+            let looks = &*outcome.measures.divergence;
+            let last = looks.last()?.0 as f64;
+            Some((looks, if outcome.violation.is_some() { last } else { f64::INFINITY }))
+        })
         .collect();
-    let end = runs.iter().filter_map(|looks| looks.last()).map(|(at, _)| *at).max().unwrap_or(0);
+    let end = runs.iter().filter_map(|(looks, _)| looks.last()).map(|(at, _)| *at).max().unwrap_or(0);
     if runs.is_empty() {
         return Vec::new();
     }
@@ -39,7 +43,8 @@ pub(super) fn divergence(folder: &Folder) -> Vec<Differing> {
         let at = end as f64 * moment as f64 / MOMENTS as f64;
         let mut differing: Vec<f64> = runs
             .iter()
-            .map(|looks| {
+            .filter(|(_, until)| at <= *until)
+            .map(|(looks, _)| {
                 let seen = looks.partition_point(|(looked, _)| *looked as f64 <= at);
                 seen.checked_sub(1).map_or(0.0, |last| looks[last].1 as f64)
             })
@@ -88,9 +93,10 @@ pub(super) fn traffic(folder: &Folder) -> Vec<(String, f64, f64)> {
     sums.into_iter().map(|(cause, (up, down))| (cause.to_owned(), up, down)).collect()
 }
 
-/// How often values fall between round borders: the width of a bar, and the counts from 0 on.
-pub(super) fn histogram(values: &[f64], max: f64, bars: usize) -> (f64, Vec<f64>) {
-    let width = round_up(max / bars as f64);
+/// How often values fall between round borders that are no closer than `least`: the width of a bar,
+/// and the counts from 0 on.
+pub(super) fn histogram(values: &[f64], max: f64, bars: usize, least: f64) -> (f64, Vec<f64>) {
+    let width = round_up(max / bars as f64).max(least);
     let mut counts = vec![0.0; bars];
     for value in values {
         let bar = (value / width) as usize;
@@ -143,11 +149,11 @@ mod tests {
     #[test]
     fn every_value_is_in_one_bar() {
         let values = [0.0, 1.0, 9.9, 10.0, 99.0, 100.0];
-        let (width, counts) = histogram(&values, 100.0, 20);
+        let (width, counts) = histogram(&values, 100.0, 20, 0.0);
         assert_eq!(width, 5.0);
         assert_eq!(counts.iter().sum::<f64>(), values.len() as f64);
         assert_eq!(counts[2], 1.0);
-        assert_eq!(histogram(&[0.0, 0.0], 0.0, 20), (1.0, vec![2.0]));
+        assert_eq!(histogram(&[0.0, 0.0], 0.0, 20, 1.0), (1.0, vec![2.0]));
     }
 
     #[test]

@@ -21,10 +21,19 @@ pub(super) fn of(index: usize, group: &Group<'_>) -> String {
     for (label, folder) in &group.members {
         let _ = writeln!(text, "<p class=\"faint\">{}</p>", about(group, label, folder));
     }
-    part(&mut text, "Divergence", &over_time(group));
-    part(&mut text, "Time to converge", &to_converge(group));
-    part(&mut text, "Bytes by cause", &by_cause(group));
-    part(&mut text, "Conflicts and parked rows", &format!("{}{}", conflicts(group), parked(group)));
+    let parts = [
+        ("Divergence", over_time(group)),
+        ("Time to converge", to_converge(group)),
+        ("Bytes by cause", by_cause(group)),
+        ("Conflicts and parked rows", conflicts(group) + &parked(group)),
+    ];
+    if group.members.len() > 1 {
+        for (title, figures) in parts {
+            part(&mut text, title, &figures);
+        }
+    } else {
+        part(&mut text, "How it went", &parts.map(|(_, figures)| figures).concat());
+    }
     part(&mut text, "What coming back costs", &coming_back(group));
     let _ = write!(text, "<h3>Faults</h3>\n{}", tables::faults(group));
     let _ = write!(text, "<h3>Broken promises</h3>\n{}</section>\n", tables::failures(group));
@@ -109,8 +118,8 @@ fn to_converge(group: &Group<'_>) -> String {
     let data = |folder: &Folder| (converged(folder), folder.outcomes.len());
     figures(group, data, |name, (times, runs), all| {
         let max = largest(all.iter().flat_map(|(times, _)| times.iter().copied()));
-        let bars: Vec<_> = all.iter().map(|(times, _)| histogram(times, max, BARS).1).collect();
-        let (width, counts) = histogram(times, max, BARS);
+        let bars: Vec<_> = all.iter().map(|(times, _)| histogram(times, max, BARS, 1.0).1).collect();
+        let (width, counts) = histogram(times, max, BARS, 1.0);
         let counts = if times.is_empty() { Vec::new() } else { counts };
         let frame = Frame {
             title: format!("{name}: distribution of the time to converge"),
@@ -161,8 +170,8 @@ fn counted(group: &Group<'_>, name: &str, label: &str, of: fn(&Outcome) -> u64) 
     let data = |folder: &Folder| sorted(folder.outcomes.iter().map(|outcome| of(outcome) as f64));
     figures(group, data, |member, values, all| {
         let max = largest(all.iter().flatten().copied());
-        let bars: Vec<_> = all.iter().map(|values| histogram(values, max.max(1.0), BARS).1).collect();
-        let (width, counts) = histogram(values, max.max(1.0), BARS);
+        let bars: Vec<_> = all.iter().map(|values| histogram(values, max, BARS, 1.0).1).collect();
+        let (width, counts) = histogram(values, max, BARS, 1.0);
         let frame = Frame {
             title: format!("{member}: distribution of {name}"),
             x: Axis::new(label, max.max(width * counts.len() as f64), units::count("")),

@@ -56,7 +56,10 @@ fn note_panics() {
 }
 
 fn told(panic: &PanicHookInfo<'_>) -> String {
-    let what = panic.payload_as_str().unwrap_or("a panic without a message");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("a panic without a message");
     match panic.location() {
         Some(place) => format!("{what} (at {}:{})", place.file(), place.line()),
         None => what.to_owned(),

@@ -65,6 +65,10 @@ impl Axis {
 
     fn tick(&self, at: f64) -> String {
         let number = at / self.unit.size;
+        if self.unit.name.is_empty() && number.fract() != 0.0 {
+            // There is no half a row.
+            return String::new();
+        }
         if number == 0.0 { "0".to_owned() } else { short_tick(number) }
     }
 }
