@@ -1,10 +1,13 @@
 //! What makes no sense in a scenario, and what to write instead.
 
-use super::{Pattern, Scenario, ScenarioError};
+use super::{Pattern, Range, Scenario, ScenarioError, Span};
 use crate::shape::Shape;
+use crate::story::online_ms;
 
 /// More transactions than this do not fit into a story that anyone would want to wait for.
 const MOST_TRANSACTIONS: f64 = 5e6;
+/// The same for how often devices come and go.
+const MOST_TURNS: f64 = 5e6;
 
 impl Scenario {
     pub(super) fn mistake(&self, key: &str, what: impl Into<String>) -> ScenarioError {
@@ -18,9 +21,9 @@ impl Scenario {
     /// The first thing that does not, with what to write instead.
     pub fn check(&self) -> Result<(), ScenarioError> {
         self.check_sizes()?;
-        self.check_workload()?;
         self.check_network()?;
         self.check_presence()?;
+        self.check_workload()?;
         self.check_faults()
     }
 
@@ -127,13 +130,11 @@ impl Scenario {
         Ok(())
     }
 
-    /// About how many transactions a story will have.
+    /// About how many transactions a story will have, going by a few devices.
     fn expected_transactions(&self) -> f64 {
-        let middle = |range: super::Range<super::Span>| f64::midpoint(range.from.0 as f64, range.to.0 as f64);
-        let online = match self.presence.turns() {
-            Some((online, offline, _)) => middle(online) / (middle(online) + middle(offline)).max(1.0),
-            None => 1.0,
-        };
+        let some = self.devices.clamp(1, 16);
+        let online: u64 = (0..some).map(|device| online_ms(self, device)).sum();
+        let online = online as f64 / (f64::from(some) * self.length.0.max(1) as f64);
         let (rate, offline_rate) = self.workload.rates_per_ms();
         f64::from(self.devices) * self.length.0 as f64 * (rate * online + offline_rate * (1.0 - online))
     }
@@ -186,6 +187,17 @@ impl Scenario {
             && (online.to.0 == 0 || offline.to.0 == 0)
         {
             return Err(self.mistake("presence", "devices must be online, and offline, for some time by turns; for devices that always are, use `always_on`"));
+        }
+        if let Some((online, offline, _)) = presence.turns() {
+            let middle = |range: Range<Span>| f64::midpoint(range.from.0 as f64, range.to.0 as f64);
+            let turns =
+                self.length.0 as f64 / (middle(online) + middle(offline)).max(1.0) * f64::from(self.devices);
+            if turns > MOST_TURNS {
+                return Err(self.mistake(
+                    "presence.online",
+                    format!("devices would come and go {turns:.0} times; make `online` or `offline` longer, or `length` shorter"),
+                ));
+            }
         }
         if !presence.windows.is_empty() && presence.pattern != Pattern::Windows {
             return Err(self.mistake(

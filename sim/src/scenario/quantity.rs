@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::story::Ms;
 
-/// A time span: `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"14d"`, `"1y"` (365 days).
+/// A time span: `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"14d"`, `"1y"` (365 days), or several that are
+/// added up: `"60d20s"`.
 ///
 /// ```
 /// use pocketsync_sim::scenario::Span;
@@ -69,12 +70,21 @@ impl FromStr for Span {
                 "`{text}` is not a time span: write a number and a unit of ms, s, m, h, d or y, such as \"90s\" or \"14d\""
             )
         };
-        let text = text.trim();
-        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(expected)?;
-        let (number, unit) = text.split_at(split);
-        let number: f64 = number.parse().map_err(|_| expected())?;
-        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(expected)?;
-        let total = number * *ms as f64;
+        let mut rest = text.trim();
+        let mut total = 0.0;
+        loop {
+            let number_ends = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(expected)?;
+            let (number, after) = rest.split_at(number_ends);
+            let unit_ends = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+            let (unit, after) = after.split_at(unit_ends);
+            let number: f64 = number.parse().map_err(|_| expected())?;
+            let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(expected)?;
+            total += number * *ms as f64;
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
         // Beyond this, milliseconds of wall clocks would not fit the 48 bits that versions have.
         if total > 1e13 {
             return Err(format!("`{text}` is longer than 300 years; write a shorter span"));
@@ -219,6 +229,7 @@ mod tests {
         for text in ["250ms", "90s", "5m", "2h", "14d", "1y", "0s"] {
             assert_eq!(text.parse::<Span>().expect("a span").to_string(), text);
         }
+        assert_eq!("1h30m".parse(), Ok(Span(5_400_000)));
         for text in ["-10y..10y", "-1s", "0s..5m"] {
             assert_eq!(text.parse::<Range<Skew>>().expect("a range").to_string(), text);
         }

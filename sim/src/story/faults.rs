@@ -1,5 +1,7 @@
 //! What goes wrong, with whom and when.
 
+use std::collections::BTreeMap;
+
 use super::draw::Draw;
 use super::timeline::{Life, online};
 use super::{DeviceNo, Move, Ms, Planned};
@@ -12,18 +14,21 @@ const TRIES: usize = 20;
 /// come late, which have seen too little to be missed.
 pub(super) fn lose(scenario: &Scenario, seed: u64, lives: &mut [Life], moves: &mut Vec<Planned>) {
     let mut draw = Draw::new(seed, "lost", 0);
-    for _ in 0..draw.amount(scenario.faults.lost) {
-        let can_go = |device: &usize| {
-            let life = &lives[*device];
-            let stays = |other: &Life| other.scope == life.scope && !other.lost && other.from == 0;
-            !life.lost && life.from == 0 && lives.iter().filter(|other| stays(other)).count() > 1
-        };
-        let candidates: Vec<usize> = (0..lives.len()).filter(can_go).collect();
+    let many = draw.amount(scenario.faults.lost);
+    let can_go = |life: &Life| !life.lost && life.from == 0;
+    let mut left: BTreeMap<u32, usize> = BTreeMap::new();
+    for life in lives.iter().filter(|life| can_go(life)) {
+        *left.entry(life.scope).or_default() += 1;
+    }
+    for _ in 0..many {
+        let goes = |device: &usize| can_go(&lives[*device]) && left[&lives[*device].scope] > 1;
+        let candidates: Vec<usize> = (0..lives.len()).filter(goes).collect();
         let Some(&device) = candidates.get(draw.index(candidates.len())) else { return };
         let life = &mut lives[device];
         let at = life.moment(&mut draw).max(life.to / 4).min(life.to.saturating_sub(1));
         life.clip(0, at);
         life.lost = true;
+        left.entry(life.scope).and_modify(|left| *left -= 1);
         moves.push(Planned { at, what: Move::Lose { device: number(device) } });
     }
 }
@@ -51,7 +56,14 @@ pub(super) fn copy(scenario: &Scenario, seed: u64, end: Ms, lives: &mut Vec<Life
 /// Kills, restores and wrong clocks.
 pub(super) fn strike(scenario: &Scenario, seed: u64, end: Ms, lives: &[Life], moves: &mut Vec<Planned>) {
     let faults = &scenario.faults;
-    let mut devices: Vec<Busy> = lives.iter().map(|life| Busy::of(life, moves, lives)).collect();
+    // Nothing is done to a device at the moment at which it first exists, or is copied.
+    let mut devices: Vec<Busy> =
+        lives.iter().map(|life| Busy { taken: vec![(life.from, life.from)] }).collect();
+    for planned in moves.iter() {
+        if let Move::Clone { device, .. } = planned.what {
+            devices[device.0 as usize].taken.push((planned.at, planned.at));
+        }
+    }
     let mut hub = Busy::default();
     let mut draw = Draw::new(seed, "restores", 0);
     for _ in 0..draw.amount(faults.restores) {
@@ -126,17 +138,6 @@ struct Busy {
 }
 
 impl Busy {
-    /// A device is not to be touched at the moment at which its life begins.
-    fn of(life: &Life, moves: &[Planned], lives: &[Life]) -> Busy {
-        let same =
-            |device: DeviceNo| lives.get(device.0 as usize).is_some_and(|other| std::ptr::eq(other, life));
-        let copied = moves.iter().filter_map(|planned| match &planned.what {
-            Move::Clone { device, .. } if same(*device) => Some((planned.at, planned.at)),
-            _ => None,
-        });
-        Busy { taken: copied.chain([(life.from, life.from)]).collect() }
-    }
-
     fn is_free(&self, from: Ms, to: Ms) -> bool {
         self.taken.iter().all(|(begin, end)| to < *begin || *end < from)
     }

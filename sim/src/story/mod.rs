@@ -14,6 +14,7 @@ mod timeline;
 mod writes;
 
 pub use clock::{EPOCH_MS, true_wall_ms};
+pub(crate) use timeline::online_ms;
 
 use serde::{Deserialize, Serialize};
 

@@ -88,6 +88,12 @@ pub(super) fn online(scenario: &Scenario, seed: u64, device: u32, scope: u32, en
     online
 }
 
+/// For how long, in some run, a device is online.
+pub(crate) fn online_ms(scenario: &Scenario, device: u32) -> Ms {
+    let online = online(scenario, 0, device, device % scenario.scopes.max(1), scenario.length.0);
+    online.iter().map(|online| online.to - online.from).sum()
+}
+
 fn pick(draw: &mut Draw, cut: HowCut) -> Cut {
     let cuts = cut.cuts();
     cuts[draw.index(cuts.len())]
