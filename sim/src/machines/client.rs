@@ -128,7 +128,8 @@ impl Fleet<'_> {
             match link.session.poll_output() {
                 Output::Transmit(frame) => self.send_up(number, frame),
                 Output::Store(id, request) => {
-                    if !self.ask_store(number, links, id, request) {
+                    let there = self.ask_store(number, links, id, request);
+                    if !there {
                         return;
                     }
                 }

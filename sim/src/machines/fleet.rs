@@ -42,7 +42,7 @@ impl<'a> Fleet<'a> {
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {
-            let scope = Scope::new(&format!("s{}", device.scope))
+            let scope = Scope::new(format!("s{}", device.scope))
                 .map_err(|error| EngineError { engine: super::NAME, what: error.to_string() })?;
             let new = Device::new(story.seed, number, device.scope, scope, device.clock, device.online);
             devices.push(new);

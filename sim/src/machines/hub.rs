@@ -133,7 +133,8 @@ impl Fleet<'_> {
             match self.hub.machine.poll_output() {
                 HubOutput::Transmit { conn, frame } => self.send_down(conn, frame),
                 HubOutput::Store { id, request } => {
-                    if !self.ask_hub_store(id, request) {
+                    let there = self.ask_hub_store(id, request);
+                    if !there {
                         return;
                     }
                 }
