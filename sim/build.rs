@@ -1,4 +1,4 @@
-//! Lists the scenarios that are shipped, so that the program knows them by name wherever it runs.
+//! Lists the scenarios that are shipped, and the schemas beside them, so that the program knows them by name wherever it runs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,12 +10,12 @@ fn main() {
     let mut files: Vec<_> = fs::read_dir(&folder)
         .expect("the scenarios are part of the package")
         .map(|entry| entry.expect("a readable folder").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml" || extension == "sql"))
         .collect();
     files.sort();
     let mut list = "[\n".to_owned();
     for file in files {
-        let name = file.file_stem().expect("it has an extension").to_string_lossy().into_owned();
+        let name = file.file_name().expect("it is a file").to_string_lossy().into_owned();
         writeln!(list, "    ({name:?}, include_str!({:?})),", file.display().to_string()).expect("a string");
     }
     list.push(']');
