@@ -8,6 +8,7 @@ use super::{FIRST, Frame, GRID, INK, SECOND, framed, svg};
 /// How many values fall into each range of `width`.
 pub(in crate::report) fn histogram(frame: &Frame, width: f64, counts: &[f64]) -> String {
     framed(frame, |chart| {
+        let width = frame.x.scaled(width);
         let gap = width * 0.06;
         let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0.0).map(|(bar, count)| {
             let left = bar as f64 * width;

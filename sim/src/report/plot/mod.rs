@@ -63,8 +63,12 @@ impl Axis {
         }
     }
 
-    fn tick(&self, at: f64) -> String {
-        let number = at / self.unit.size;
+    /// In the axis' unit: round numbers of that are marked, not of the base unit.
+    fn scaled(&self, value: f64) -> f64 {
+        value / self.unit.size
+    }
+
+    fn tick(&self, number: f64) -> String {
         if self.unit.name.is_empty() && number.fract() != 0.0 {
             // There is no half a row.
             return String::new();
@@ -95,7 +99,7 @@ fn framed(frame: &Frame, draw: impl FnOnce(&mut Chart<'_, '_>) -> Drawn) -> Stri
             .margin_right(14)
             .x_label_area_size(40)
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..frame.x.max, 0.0..frame.y.max)?;
+            .build_cartesian_2d(0.0..frame.x.scaled(frame.x.max), 0.0..frame.y.scaled(frame.y.max))?;
         chart
             .configure_mesh()
             .x_labels(6)
