@@ -1,0 +1,83 @@
+//! How the devices look at some moment.
+
+use std::collections::BTreeMap;
+
+use pocketsync_core::value::Value;
+
+use super::StatusView;
+use crate::shape::RowTag;
+use crate::story::DeviceNo;
+
+/// Rows by tag.
+pub type Rows = BTreeMap<RowTag, RowView>;
+
+/// A row that a device shows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RowView {
+    /// Its cells, in the order of the table's columns in the shape. A reference is the tag of the
+    /// row that it points at, as text; the row's own integer key is NULL, since it differs between
+    /// devices by right.
+    pub cells: Vec<Value>,
+    /// How many rows with this tag there are: more than one is a row twice.
+    pub copies: u32,
+}
+
+/// How a device looks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeviceView {
+    /// Which.
+    pub device: DeviceNo,
+    /// Its scope.
+    pub scope: u32,
+    /// The rows that the application sees.
+    pub rows: Rows,
+    /// The rows that are parked, each in words that are the same on every device; `None` where the
+    /// engine has no such thing.
+    pub parked: Option<Vec<String>>,
+    /// The merged state, row clocks included, by table and row, each in words that are the same on
+    /// every device that has merged the same.
+    pub clocks: BTreeMap<String, String>,
+    /// How many entries of the journal are not folded; `None` where the engine has no journal.
+    pub journal: Option<u64>,
+    /// What `integrity_check`, `foreign_key_check` and the schema's own rules complain about;
+    /// `None` where the engine has no tables.
+    pub complaints: Option<Vec<String>>,
+    /// Bytes that are kept aside until their group is complete.
+    pub staged_bytes: u64,
+    /// What its client says.
+    pub status: StatusView,
+    /// Whether it shows whole transactions only: it has caught up, and is not in the middle of a
+    /// group that is too large to be applied at once.
+    pub whole: bool,
+}
+
+/// How the hub looks, in one scope.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HubView {
+    /// The scope.
+    pub scope: u32,
+    /// The merged state, in the words of [`DeviceView::clocks`].
+    pub clocks: BTreeMap<String, String>,
+}
+
+/// Everyone at one moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Look {
+    /// In which phase of the run.
+    pub phase: Phase,
+    /// The devices that run, by number.
+    pub devices: Vec<DeviceView>,
+    /// The hub's scopes; empty while it is down, or where looking costs too much.
+    pub hub: Vec<HubView>,
+}
+
+/// When a look was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// In the middle of everything.
+    During,
+    /// In the quiet period: the replicas are on their way to each other.
+    Quieting,
+    /// At the end of the quiet period: everything must have been exchanged.
+    Settled,
+}
