@@ -13,6 +13,7 @@
 
 pub mod engine;
 pub mod history;
+pub mod machines;
 pub mod model;
 pub mod oracle;
 pub mod outcome;

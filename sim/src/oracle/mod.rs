@@ -16,6 +16,7 @@ mod judge;
 mod liveness;
 mod no_lost_write;
 mod no_zombies;
+mod trace;
 mod whole_transactions;
 mod words;
 
