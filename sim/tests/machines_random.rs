@@ -86,9 +86,10 @@ fn tells_a_story() {
     let case = pocketsync_sim::oracle::Case { shape: shape.clone(), story: story.clone() };
     let mut judge = pocketsync_sim::oracle::Judge::new(case, Vec::new(), false);
     judge.tell(move |at, line| {
-        if !line.contains("bytes")
-            && !line.starts_with("Look")
-            && (line.starts_with("Fault") || (!want.is_empty() && line.contains(&want)))
+        if std::env::var("ALL").is_ok()
+            || !line.contains("bytes")
+                && !line.starts_with("Look")
+                && (line.starts_with("Fault") || (!want.is_empty() && line.contains(&want)))
         {
             println!("{at} {line}");
         }

@@ -90,6 +90,10 @@ impl Fleet<'_> {
         let at = self.now;
         let now = self.devices[number].now(at);
         let Some(link) = self.devices[number].link(links) else { return };
+        if link.timer_at != Some(at) {
+            // An earlier one was set after this one, and has seen to what comes next.
+            return;
+        }
         link.timer_at = None;
         if link.deadline.is_some_and(|deadline| deadline <= at) {
             link.session.handle_timeout(now);
@@ -124,7 +128,8 @@ impl Fleet<'_> {
             match link.session.poll_output() {
                 Output::Transmit(frame) => self.send_up(number, frame),
                 Output::Store(id, request) => {
-                    if !self.ask_store(number, links, id, request) {
+                    let there = self.ask_store(number, links, id, request);
+                    if !there {
                         return;
                     }
                 }
@@ -134,9 +139,9 @@ impl Fleet<'_> {
                     if let Some(at) = link.deadline
                         && link.timer_at.is_none_or(|timer| at < timer)
                     {
+                        let at = at.max(self.now);
                         link.timer_at = Some(at);
-                        let happening = Happening::Timer { device: number, link: links };
-                        self.queue.push(at.max(self.now), happening);
+                        self.queue.push(at, Happening::Timer { device: number, link: links });
                     }
                     return self.publish(number);
                 }

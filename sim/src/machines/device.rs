@@ -186,6 +186,14 @@ impl Device {
         }
     }
 
+    /// The connection of its link at the hub.
+    pub(super) fn conn(&self) -> Option<ConnId> {
+        match &self.phase {
+            Phase::Linked(link) => Some(link.conn),
+            _ => None,
+        }
+    }
+
     /// What the client says of itself.
     pub(super) fn status_now(&self) -> StatusView {
         let state = match &self.phase {

@@ -49,7 +49,7 @@ impl<'a> Fleet<'a> {
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {
-            let scope = Scope::new(&format!("s{}", device.scope))
+            let scope = Scope::new(format!("s{}", device.scope))
                 .map_err(|error| EngineError { engine: super::NAME, what: error.to_string() })?;
             let new = Device::new(story.seed, number, device.scope, scope, device.clock, device.online);
             devices.push(new);
@@ -205,8 +205,14 @@ impl<'a> Fleet<'a> {
 
     /// Ends the run when everything is exchanged, or when it should long have been.
     fn settle(&mut self) {
-        let there = self.devices.iter().filter(|device| device.exists && !device.lost);
-        let settled = self.under_way == 0 && self.live == there.count();
+        let there = || self.devices.iter().filter(|device| device.exists && !device.lost);
+        // A client whose link is dead claims to be in sync until it finds out.
+        let settled = self.under_way == 0
+            && self.live == there().count()
+            && self.devices.iter().enumerate().all(|(number, device)| {
+                let leads_here = |conn| self.hub.conns.get(&conn) == Some(&(number, device.links));
+                !device.exists || device.lost || device.conn().is_some_and(leads_here)
+            });
         let late = self.now >= self.story.quiet_at.saturating_add(self.story.quiet_ms);
         if settled || late {
             self.gauge();

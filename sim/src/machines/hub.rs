@@ -122,6 +122,10 @@ impl Fleet<'_> {
     }
 
     pub(super) fn hub_timer(&mut self) {
+        if self.hub.timer_at != Some(self.now) {
+            // An earlier one was set after this one, and has seen to what comes next.
+            return;
+        }
         self.hub.timer_at = None;
         self.hub.machine.handle_timeout(true_now(self.now));
         self.pump_hub();
@@ -133,7 +137,8 @@ impl Fleet<'_> {
             match self.hub.machine.poll_output() {
                 HubOutput::Transmit { conn, frame } => self.send_down(conn, frame),
                 HubOutput::Store { id, request } => {
-                    if !self.ask_hub_store(id, request) {
+                    let there = self.ask_hub_store(id, request);
+                    if !there {
                         return;
                     }
                 }
@@ -156,8 +161,9 @@ impl Fleet<'_> {
                     if let Some(at) = deadline.at.map(|at| at.as_millis() as Ms)
                         && self.hub.timer_at.is_none_or(|timer| at < timer)
                     {
+                        let at = at.max(self.now);
                         self.hub.timer_at = Some(at);
-                        self.queue.push(at.max(self.now), Happening::HubTimer { run: self.hub.run });
+                        self.queue.push(at, Happening::HubTimer { run: self.hub.run });
                     }
                     return;
                 }
