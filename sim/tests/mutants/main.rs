@@ -57,7 +57,7 @@ macro_rules! mutants {
 
 mutants! {
     a_hub_that_drops_groups: HubDropsGroups in Talk, "convergence", "acked_is_durable", "no_lost_write";
-    a_hub_that_acknowledges_early: HubAcksEarly in Disasters, "cursors", "acked_is_durable";
+    a_hub_that_acknowledges_early: HubAcksEarly in Disasters, "cursors";
     a_device_that_drops_groups: DeviceDropsGroups in Talk, "convergence";
     folds_that_are_skipped: SkipsFolds in Talk, "convergence", "acked_is_durable", "honest_status";
     deaths_that_are_not_told: StripsDeaths in Talk, "convergence", "no_zombies";
