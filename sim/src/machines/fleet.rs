@@ -2,8 +2,9 @@
 
 use pocketsync_core::id::Scope;
 
-use super::device::{Device, true_now};
+use super::device::{Device, Phase, true_now};
 use super::hub::HubNode;
+use super::parts::Parts;
 use super::queue::{Happening, Queue};
 use crate::engine::EngineError;
 use crate::history::{Event, Fault, Phase as LookPhase};
@@ -19,6 +20,7 @@ pub(super) struct Fleet<'a> {
     pub(super) shape: &'a Shape,
     pub(super) story: &'a Story,
     pub(super) judge: &'a mut Judge,
+    pub(super) parts: &'a dyn Parts,
     pub(super) now: Ms,
     pub(super) queue: Queue,
     pub(super) devices: Vec<Device>,
@@ -38,7 +40,12 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(shape: &'a Shape, story: &'a Story, judge: &'a mut Judge) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        shape: &'a Shape,
+        story: &'a Story,
+        judge: &'a mut Judge,
+        parts: &'a dyn Parts,
+    ) -> Result<Self, EngineError> {
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {
@@ -56,9 +63,10 @@ impl<'a> Fleet<'a> {
             shape,
             story,
             judge,
+            parts,
             now: 0,
             queue: Queue::default(),
-            hub: HubNode::new(story.seed, devices.len()),
+            hub: HubNode::new(story.seed, devices.len(), parts.hub()),
             devices,
             scopes,
             next_scope: 0,
@@ -203,7 +211,9 @@ impl<'a> Fleet<'a> {
             && self.live == there().count()
             && self.devices.iter().enumerate().all(|(number, device)| {
                 let leads_here = |conn| self.hub.conns.get(&conn) == Some(&(number, device.links));
-                !device.exists || device.lost || device.conn().is_some_and(leads_here)
+                // Neither end may know of it yet.
+                let dead = matches!(&device.phase, Phase::Linked(link) if link.dead);
+                !device.exists || device.lost || (!dead && device.conn().is_some_and(leads_here))
             });
         let late = self.now >= self.story.quiet_at.saturating_add(self.story.quiet_ms);
         if settled || late {
