@@ -7,6 +7,7 @@ use changes::{
     Change, Peer, at, change, check_references, insert, int, orders, parked, rows, surrogate, text, to,
 };
 use device::Device;
+use pocketsync_core::lineage::Cursor;
 
 const TAGS: &str = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, color TEXT)";
 const SEATS: &str =
@@ -166,17 +167,27 @@ fn references_are_compared_by_the_row_that_they_mean() {
 }
 
 #[test]
-fn a_local_delete_frees_the_key_for_the_row_behind_it() {
+fn a_local_delete_is_one_of_all_rows_behind_it() {
     let mut device = Device::new(TAGS);
     let mut peer = Peer::new(1);
     peer.send(&mut device, &[tag(1, 10, "work"), tag(2, 20, "work"), tag(3, 30, "work")]);
-    device.sql("DELETE FROM tag WHERE id = 1");
-    device.fold();
-    assert_eq!(tags(&device), ["2|work"]);
     device.sql("UPDATE tag SET name = 'play'");
     device.fold();
-    assert_eq!(tags(&device), ["2|play", "3|work"]);
+    assert_eq!(tags(&device), ["1|play"]);
+    assert_eq!(parked(&device), ["tag|unique claim", "tag|unique claim"]);
+    device.sql("UPDATE tag SET color = 'red'");
+    device.fold();
+    device.sql("DELETE FROM tag WHERE id = 1");
+    device.fold();
+    assert_eq!(tags(&device), [""; 0]);
     assert_eq!(parked(&device), [""; 0]);
+    let mut other = Device::new(TAGS);
+    let mut peer = Peer::new(1);
+    peer.send(&mut other, &[tag(1, 10, "work"), tag(2, 20, "work"), tag(3, 30, "work")]);
+    let told = device.all_after(&Cursor::ZERO).changeset;
+    changes::apply_chunks(&mut other, vec![Peer::new(7).chunk(told, true)]);
+    assert_eq!(tags(&other), [""; 0]);
+    assert_eq!(parked(&other), [""; 0]);
     assert_eq!(device.number("SELECT count(*) FROM __pocketsync_claim"), 0);
 }
 

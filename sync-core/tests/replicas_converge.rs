@@ -30,8 +30,14 @@ CREATE INDEX task_owner ON task(owner);
 CREATE TABLE mark(person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE,
   tag TEXT NOT NULL REFERENCES tag(name) ON UPDATE CASCADE ON DELETE CASCADE, n INT UNIQUE,
   PRIMARY KEY(person, tag)) WITHOUT ROWID;
+CREATE TABLE folder(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES folder(id) ON DELETE CASCADE,
+  owner INTEGER REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE, name TEXT, slug TEXT UNIQUE,
+  UNIQUE(parent, name));
+CREATE TABLE pin(folder INTEGER NOT NULL REFERENCES folder(id) ON DELETE CASCADE ON UPDATE CASCADE,
+  person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE, n INT,
+  PRIMARY KEY(folder, person));
 ";
-const TABLES: [&str; 4] = ["person", "tag", "task", "mark"];
+const TABLES: [&str; 6] = ["person", "tag", "task", "mark", "folder", "pin"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -63,9 +69,10 @@ fn nth(table: &str, n: u8) -> String {
 fn statement() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just("'ann'"), Just("'Ann'"), Just("'bob'"), Just("NULL")];
     let tag = prop_oneof![Just("'x'"), Just("'y'"), Just("'z'")];
-    (0..19u8, any::<u8>(), any::<u8>(), name, tag, 0..4i64).prop_map(|(kind, a, b, name, tag, n)| {
+    (0..26u8, any::<u8>(), any::<u8>(), name, tag, 0..4i64).prop_map(|(kind, a, b, name, tag, n)| {
         let (person, other, task) = (nth("person", a), nth("person", b), nth("task", a));
         let a_tag = nth("tag", b);
+        let (folder, inside) = (nth("folder", a), nth("folder", b));
         match kind {
             0 | 1 => format!("INSERT INTO person(name, boss) VALUES({name}, {other})"),
             2 => format!("INSERT INTO person(id, name) VALUES({n}, {name})"),
@@ -84,7 +91,13 @@ fn statement() -> impl Strategy<Value = String> {
             15 => format!("UPDATE task SET owner = {other}, tag = {a_tag} WHERE id = {task}"),
             16 => format!("DELETE FROM task WHERE id = {task}"),
             17 => format!("INSERT INTO mark VALUES({person}, {a_tag}, {n})"),
-            _ => format!("DELETE FROM mark WHERE person = {person}"),
+            18 => format!("DELETE FROM mark WHERE person = {person}"),
+            19 | 20 => format!("INSERT INTO folder(parent, owner, name) VALUES({inside}, {person}, {tag})"),
+            21 => format!("UPDATE folder SET parent = {inside}, owner = {person} WHERE id = {folder}"),
+            22 => format!("UPDATE folder SET name = {tag}, slug = {name} WHERE id = {folder}"),
+            23 => format!("DELETE FROM folder WHERE id = {folder}"),
+            24 => format!("INSERT INTO pin VALUES({folder}, {person}, {n})"),
+            _ => format!("DELETE FROM pin WHERE n = {n}"),
         }
     })
 }

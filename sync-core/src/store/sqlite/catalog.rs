@@ -45,6 +45,9 @@ pub struct Table {
     /// Declared UNIQUE constraints and indexes beyond the primary key whose parts are plain
     /// columns, none of them partial; and the key itself where its collation is not BINARY.
     pub unique_keys: Vec<UniqueKey>,
+    /// The key itself, where a part of it is a reference: a row that refers to a row which lost its
+    /// own unique key is shown under the key of another row.
+    pub identity_key: Option<UniqueKey>,
     /// Column numbers by name, those of columns that the table does not have here included.
     pub numbers: BTreeMap<String, u32>,
 }
@@ -200,6 +203,18 @@ impl Table {
     /// The column whose value is a surrogate row's integer.
     pub fn integer_key(&self) -> Option<usize> {
         self.is_surrogate().then(|| self.key[0])
+    }
+
+    /// The keys that two rows cannot both show, by the number that claims on them have.
+    pub fn claim_keys(&self) -> impl Iterator<Item = (usize, &UniqueKey)> {
+        self.unique_keys.iter().chain(&self.identity_key).enumerate()
+    }
+
+    /// The key with this number.
+    pub fn claim_key(&self, index: usize) -> Option<&UniqueKey> {
+        self.unique_keys
+            .get(index)
+            .or_else(|| self.identity_key.as_ref().filter(|_| index == self.unique_keys.len()))
     }
 
     /// One more than the largest column number in use here.

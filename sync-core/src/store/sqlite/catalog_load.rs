@@ -9,6 +9,9 @@ use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
 use super::reference_chain;
 use crate::store::StoreError;
 
+/// What the primary key is called among the unique keys.
+const PRIMARY_KEY: &str = "PRIMARY KEY";
+
 /// Reads the schema of the tracked tables.
 ///
 /// A tracked table that is not in the schema is left out, and its number is kept.
@@ -39,7 +42,20 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
         catalog.tables.get_mut(no).expect("it was put there above").foreign_keys = keys;
     }
     reference_chain::resolve(&mut catalog);
+    for table in catalog.tables.values_mut() {
+        table.identity_key = identity_key(table);
+    }
     Ok(catalog)
+}
+
+/// The key of a natural table as a unique key, where references are a part of it.
+fn identity_key(table: &Table) -> Option<UniqueKey> {
+    let refers = table.key.iter().any(|&at| table.columns[at].reference.is_some());
+    let declared = table.unique_keys.iter().any(|key| key.index == PRIMARY_KEY);
+    (refers && !table.is_surrogate() && !declared).then(|| UniqueKey {
+        index: PRIMARY_KEY.to_owned(),
+        columns: table.key.iter().map(|&at| (at, Collation::Binary)).collect(),
+    })
 }
 
 /// The numbers of a table's columns, by name.
@@ -96,7 +112,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: BTreeMap<String, u32>, raw: &
     let mut unique_keys = Vec::new();
     if key_collations.iter().any(|collation| *collation != Collation::Binary) {
         let columns = key.iter().copied().zip(key_collations).collect();
-        unique_keys.push(UniqueKey { index: "PRIMARY KEY".to_owned(), columns });
+        unique_keys.push(UniqueKey { index: PRIMARY_KEY.to_owned(), columns });
     }
     unique_keys.extend(raw.unique.iter().filter_map(|index| unique_key(index, position)));
     let nullable_key = identity == IdentityKind::Natural
@@ -114,6 +130,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: BTreeMap<String, u32>, raw: &
         key,
         foreign_keys: Vec::new(),
         unique_keys,
+        identity_key: None,
         numbers,
     }
 }

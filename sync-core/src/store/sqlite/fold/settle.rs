@@ -122,6 +122,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
             return Ok(Some(clock.life));
         }
+        refs::forget_alias(self.folding.engine, self.table.no, &id)?;
         let key = work.stored_at.map_or_else(|| work.key.clone(), Key::Integer);
         self.folding.leave(self.table, key.local(self.form), &id);
         self.writes.removed.push(key);

@@ -5,7 +5,7 @@ use super::super::refs::key_value;
 use super::defaults::Defaults;
 use crate::codec::Writer;
 use crate::id::RowId;
-use crate::store::Record;
+use crate::store::{Record, StoreError};
 use crate::value::Value;
 
 /// One unique key's value in one index.
@@ -13,7 +13,7 @@ use crate::value::Value;
 pub(crate) struct Claim {
     /// The table's number.
     pub(crate) table: u32,
-    /// The position in [`Table::unique_keys`].
+    /// The number among [`Table::claim_keys`].
     pub(crate) index: usize,
     /// The columns' values, normalised.
     pub(crate) key: Vec<u8>,
@@ -45,21 +45,32 @@ pub(crate) fn is_comparable(table: &Table, key: &UniqueKey) -> bool {
     })
 }
 
-/// Everything that a row with these values claims. A key with a NULL claims nothing.
-pub(crate) fn claims(table: &Table, id: &RowId, record: &Record, defaults: &Defaults) -> Vec<Claim> {
-    let keys = table.unique_keys.iter().enumerate().filter(|(_, key)| is_comparable(table, key));
-    keys.filter_map(|(index, key)| {
+/// Everything that a row with these values claims. A key with a NULL claims nothing. `shown_as`
+/// says which row is shown where a column refers to one.
+pub(crate) fn claims(
+    table: &Table,
+    id: &RowId,
+    record: &Record,
+    defaults: &Defaults,
+    shown_as: impl Fn(usize, &RowId) -> Result<Option<RowId>, StoreError>,
+) -> Result<Vec<Claim>, StoreError> {
+    let mut found = Vec::new();
+    'keys: for (index, key) in table.claim_keys().filter(|(_, key)| is_comparable(table, key)) {
         let mut writer = Writer::new();
         for (position, collation) in &key.columns {
             let value = merged(table, id, record, *position).or_else(|| defaults.get(table.no, *position));
             match value {
-                None | Some(Value::Null) => return None,
+                None | Some(Value::Null) => continue 'keys,
+                Some(Value::Ref(id)) => match shown_as(*position, id)? {
+                    Some(other) => Value::Ref(Box::new(other)).encode(&mut writer),
+                    None => Value::Ref(id.clone()).encode(&mut writer),
+                },
                 Some(value) => key_part(value, collation, &mut writer),
             }
         }
-        Some(Claim { table: table.no, index, key: writer.into_bytes() })
-    })
-    .collect()
+        found.push(Claim { table: table.no, index, key: writer.into_bytes() });
+    }
+    Ok(found)
 }
 
 /// Appends a value so that two values which are equal under the collation have equal bytes:

@@ -164,11 +164,6 @@ impl Links {
         self.by_child.get(&table_no).map_or(&[], Vec::as_slice)
     }
 
-    /// What a row needs to be shown.
-    pub(crate) fn needs(&self, table: &Table, id: &RowId, record: &Record) -> Vec<Target> {
-        self.from(table.no).iter().filter_map(|link| link.need(table, id, record)).collect()
-    }
-
     /// What a row is to those who refer to it.
     pub(crate) fn offers(
         &self,

@@ -31,13 +31,16 @@
 //! that was to be written is refused. Such a row comes back with its next change, or with
 //! [`retry`].
 
+mod behind;
 pub(super) mod claims;
 pub(super) mod contest;
 mod defaults;
 pub(super) mod index;
 pub(super) mod links;
 mod orphans;
+pub(super) mod redirect;
 pub(super) mod row;
+mod strata;
 pub(super) mod table_sql;
 pub(super) mod visible;
 pub(super) mod work;
@@ -48,6 +51,7 @@ use super::apply::Shown;
 use super::apply::store::settle;
 use super::engine::Engine;
 use super::fold::Folded;
+use super::refs;
 use super::row_clock::expand_id;
 use super::system::AsideReason;
 use crate::store::StoreError;
@@ -78,7 +82,13 @@ pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreEr
             let mut released = Vec::new();
             for id in ids {
                 let key = (table_no, id.clone());
-                released.extend(index::claims_of(engine, &key)?);
+                let had = index::claims_of(engine, &key)?;
+                for other in behind::follow(engine, folded, &mut work, &key, &had)? {
+                    released.extend(index::claims_of(engine, &other)?);
+                    work.load(engine, &other)?.reclaimed = true;
+                    changed.insert(other);
+                }
+                released.extend(had);
                 let row = work.load(engine, &key)?;
                 // The application put it there, but whether it has its keys is still to be decided,
                 // and those who wait for it do not know of it.
@@ -108,6 +118,17 @@ pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
     for &table_no in &tables {
         retry_table(engine, table_no, &mut shown)?;
         shown.extend(adopt_columns(engine, table_no)?);
+    }
+    for &table_no in &tables {
+        // What they show another row for is noted by numbers that may be others now.
+        let mut work = Work::new(engine)?;
+        let mut changed = BTreeSet::new();
+        for (_, id) in refs::aliases(engine, table_no)? {
+            let key = (table_no, id);
+            work.load(engine, &key)?;
+            changed.insert(key);
+        }
+        settle(engine, &mut work, changed, &[], &mut shown)?;
     }
     Ok(shown)
 }
