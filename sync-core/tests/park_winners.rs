@@ -198,6 +198,19 @@ fn of_join_rows_that_come_to_be_one_the_older_is_shown() {
 }
 
 #[test]
+fn a_join_row_that_dies_with_its_tag_leaves_its_place_to_the_one_behind_it() {
+    let mut device = Device::new(TAGGED);
+    let mut peer = Peer::new(1);
+    let rows_of_both =
+        [tag(1, 10, "work"), tag(2, 20, "work"), plain_note(3), join(3, 1, 40), join(3, 2, 30)];
+    peer.send(&mut device, &rows_of_both);
+    assert_eq!(rows(&device, JOINED), ["note 3|work|32"]);
+    peer.send(&mut device, &[died("tag", 2, 50), change("note_tag", &join_id(3, 2)).died(at(50, 4))]);
+    assert_eq!(rows(&device, JOINED), ["note 3|work|31"]);
+    assert_eq!(parked(&device), [""; 0]);
+}
+
+#[test]
 fn folders_of_one_name_are_one_with_all_that_is_in_them() {
     let changes = [
         folder(1, None, 1, "root"),

@@ -63,7 +63,7 @@ pub mod tracking;
 pub use catalog::IdentityKind;
 pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};
 pub use replica::{
-    Applied, AppliedStream, OnConnect, OpenError, ParkedRow, PeerStatus, Replica, ReplicaOptions,
-    ReplicaStatus, TableStatus,
+    Applied, AppliedStream, OnConnect, OpenError, Parked, ParkedReason, ParkedRow, PeerStatus, Replica,
+    ReplicaOptions, ReplicaStatus, TableStatus,
 };
 pub use tracking::{Tables, TrackError, TrackedTable, Warning};

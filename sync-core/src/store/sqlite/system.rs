@@ -46,10 +46,11 @@ CREATE TABLE IF NOT EXISTS __pocketsync_column(
   tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, captured INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
 -- Whole records of rows that no table shows. The winner is the row (id) that has the unique key
--- which this one claims: references to this one show that one.
+-- which this one claims: references to this one show that one. Since: when it came to be aside for
+-- this reason, in milliseconds since 1970; of no row that is deleted.
 CREATE TABLE IF NOT EXISTS __pocketsync_aside(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT,
-  state BLOB NOT NULL, winner BLOB, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
+  state BLOB NOT NULL, winner BLOB, since INTEGER, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_aside_seq ON __pocketsync_aside(seq);
 CREATE INDEX IF NOT EXISTS __pocketsync_aside_waiting ON __pocketsync_aside(reason, tbl) WHERE reason <> 'deleted';
 -- Merged values that a shown row cannot show, encoded.

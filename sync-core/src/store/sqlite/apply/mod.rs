@@ -106,6 +106,8 @@ fn merge_group(
         rows.entry(table_no).or_default().extend(changes.rows.into_iter().map(|row| (source, row)));
     }
     let mut work = Work::new(engine)?;
+    // What follows from what came is news to everybody.
+    work.derive_at = Some(seq + 1);
     let order = work.links.parents_first(rows.keys().copied());
     let mut list = Vec::new();
     for table_no in order {
@@ -129,8 +131,9 @@ fn merge_group(
         };
         let key = (table_no, change.id.clone());
         let table = engine.catalog.tables.get(&table_no);
+        let keeps_dead = work.links.keeps_dead(table_no);
         let row = work.load(engine, &key)?;
-        let joined = merge::merge(row, table, change, columns, seq);
+        let joined = merge::merge(row, table, change, columns, seq, keeps_dead);
         if joined != Joined::Nothing {
             any = true;
             changed.insert(key);
@@ -142,7 +145,8 @@ fn merge_group(
         }
     }
     store::settle(engine, &mut work, changed, &[], &mut shown)?;
-    if !any {
+    derived |= work.derived;
+    if !any && !derived {
         return Ok(None);
     }
     engine.meta.head = if derived { seq + 1 } else { seq } as i64;

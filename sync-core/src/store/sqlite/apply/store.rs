@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::catalog::Catalog;
 use super::super::engine::Engine;
+use super::super::park::actions::act;
 use super::super::park::claims::Claim;
 use super::super::park::contest::contest;
 use super::super::park::index;
@@ -69,7 +70,10 @@ pub(crate) fn settle(
     loop {
         contest(engine, work, &changed, released)?;
         decide(engine, work)?;
-        changed = write(engine, work)?;
+        changed = act(engine, work)?;
+        if changed.is_empty() {
+            changed = write(engine, work)?;
+        }
         if changed.is_empty() {
             break;
         }

@@ -56,13 +56,13 @@ fn write(
     // Above everything that was known before the fold.
     let version = Version::new(engine.meta.clock(), engine.site());
     let table = &engine.catalog.tables[&key.0];
+    let keeps_dead = work.links.keeps_dead(key.0);
     let row = work.load(engine, other)?;
     if !winner.life.is_alive() {
         let life = &mut row.record.life;
         life.died = life.died.max(Some(version));
-        let life = *life;
         row.record.life_seq = folded.seq;
-        row.record.cells.retain(|_, held| life.covers(held.cell.version));
+        row.record.forget_past(keeps_dead);
         row.dirty = true;
         return Ok(true);
     }

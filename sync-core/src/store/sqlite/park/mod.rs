@@ -31,6 +31,7 @@
 //! that was to be written is refused. Such a row comes back with its next change, or with
 //! [`retry`].
 
+pub(super) mod actions;
 mod behind;
 pub(super) mod claims;
 pub(super) mod contest;
@@ -71,6 +72,7 @@ const BATCH: usize = 4096;
 pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
     let mut work = Work::new(engine)?;
+    work.derive_at = Some(folded.seq);
     orphans::mark(engine, folded, &mut work)?;
     settle(engine, &mut work, BTreeSet::new(), &[], &mut shown)?;
     for (&table_no, ids) in &folded.touched {
@@ -110,7 +112,8 @@ pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreEr
 /// When the file cannot be read or written.
 pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
-    let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
+    // Parents first: what a reference shows depends on them.
+    let tables = Work::new(engine)?.links.parents_first(engine.catalog.tables.keys().copied());
     for &table_no in &tables {
         // The schema may number its unique keys in another way now.
         index::forget_table(engine, table_no)?;
@@ -122,6 +125,7 @@ pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
     for &table_no in &tables {
         // What they show another row for is noted by numbers that may be others now.
         let mut work = Work::new(engine)?;
+        work.retrying = true;
         let mut changed = BTreeSet::new();
         for (_, id) in refs::aliases(engine, table_no)? {
             let key = (table_no, id);
@@ -135,6 +139,7 @@ pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
 
 fn retry_table(engine: &mut Engine, table_no: u32, shown: &mut Shown) -> Result<(), StoreError> {
     let mut work = Work::new(engine)?;
+    work.retrying = true;
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql = "SELECT id, reason FROM __pocketsync_aside WHERE tbl = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
@@ -171,6 +176,7 @@ fn retry_table(engine: &mut Engine, table_no: u32, shown: &mut Shown) -> Result<
 pub fn adopt_columns(engine: &mut Engine, table_no: u32) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
     let mut work = Work::new(engine)?;
+    work.retrying = true;
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql =

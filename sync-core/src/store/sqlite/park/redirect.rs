@@ -25,8 +25,9 @@ impl Work {
     /// unique key.
     pub(crate) fn shown_as(&self, engine: &Engine, key: &RowKey) -> Result<RowKey, StoreError> {
         if let Some(row) = self.rows.get(key) {
+            // As it was decided last, whatever has been merged into it since.
             return Ok(match &row.holder {
-                Some(holder) if !row.wins && row.is_claimant() => holder.clone(),
+                Some(holder) if !row.wins => holder.clone(),
                 _ => key.clone(),
             });
         }

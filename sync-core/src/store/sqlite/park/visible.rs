@@ -7,7 +7,7 @@ use super::super::engine::Engine;
 use super::super::system::AsideReason;
 use super::contest::holder;
 use super::links::Target;
-use super::row::RowKey;
+use super::row::{Row, RowKey};
 use super::work::{Work, fits};
 use crate::store::StoreError;
 
@@ -51,6 +51,17 @@ pub(crate) fn decide(engine: &Engine, work: &mut Work) -> Result<(), StoreError>
 /// Takes in the rows that wait for rows which may be shown now, and those that wait for these.
 fn expand(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
     let links = Arc::clone(&work.links);
+    // What becomes of those who wait for a row that is dead may be decided now.
+    let died = |row: &Row| row.record.life.died.is_some() && !row.record.life.is_alive();
+    let dead = work.rows.iter().filter(|(key, row)| died(row) && !links.to(key.0).is_empty());
+    let dead: Vec<RowKey> = dead.map(|(key, _)| key.clone()).collect();
+    let dead = if work.derive_at.is_some() { dead } else { Vec::new() };
+    for key in dead {
+        let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
+        for target in links.offers(table, &key.1, &work.rows[&key].record, &work.defaults) {
+            work.load_waiting(engine, &target)?;
+        }
+    }
     let mut list: Vec<RowKey> =
         work.rows.iter().filter(|(_, row)| row.wins).map(|(key, _)| key.clone()).collect();
     let mut seen: BTreeSet<RowKey> = list.iter().cloned().collect();

@@ -33,6 +33,12 @@ pub(crate) struct Work {
     pub(super) strata: Arc<Strata>,
     /// The rows under work whose claims contain a reference to a row; some do not any more.
     pub(super) by_reference: BTreeMap<RowKey, BTreeSet<RowKey>>,
+    /// Whether who has which key is being found out anew, so that what is stored of it is not all.
+    pub(crate) retrying: bool,
+    /// The log number for what follows from the rest; `None`: nothing is to be concluded now.
+    pub(crate) derive_at: Option<u64>,
+    /// Whether anything was.
+    pub(crate) derived: bool,
     /// The tables that have rows under work which lost a key.
     pub(super) losers: BTreeSet<u32>,
     /// The keys all of whose claimants are under work.
@@ -55,6 +61,9 @@ impl Work {
             placed: BTreeMap::new(),
             strata: Arc::new(Strata::new(&engine.catalog)),
             by_reference: BTreeMap::new(),
+            retrying: false,
+            derive_at: None,
+            derived: false,
             losers: BTreeSet::new(),
             contested: RefCell::default(),
             awaited: BTreeMap::new(),
@@ -174,7 +183,7 @@ impl Work {
         if let Some(&contested) = self.contested.borrow().get(&table_no) {
             return Ok(contested);
         }
-        let contested = index::has_claims(engine, table_no)?;
+        let contested = self.retrying || index::has_claims(engine, table_no)?;
         self.contested.borrow_mut().insert(table_no, contested);
         Ok(contested)
     }
@@ -383,12 +392,21 @@ impl Work {
         engine: &Engine,
         key: &RowKey,
     ) -> Result<Vec<(RowKey, Link)>, StoreError> {
-        let local = &self.rows[key].local;
+        self.find_children_of(engine, key.0, &self.rows[key].local)
+    }
+
+    /// The shown rows that refer to what a row of a table shows, and through which link.
+    pub(super) fn find_children_of(
+        &self,
+        engine: &Engine,
+        table_no: u32,
+        local: &[Value],
+    ) -> Result<Vec<(RowKey, Link)>, StoreError> {
         let mut found = Vec::new();
         if local.is_empty() {
             return Ok(found);
         }
-        for link in self.links.to(key.0) {
+        for link in self.links.to(table_no) {
             let Some(child) = engine.catalog.tables.get(&link.child) else { continue };
             let values: Vec<Value> = link.parent_columns.iter().map(|&at| local[at].clone()).collect();
             if values.contains(&Value::Null) {

@@ -49,9 +49,11 @@ pub fn put_aside(
     engine
         .conn
         .prepare_cached(
-            "INSERT INTO __pocketsync_aside(tbl, id, seq, reason, detail, state)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT(tbl, id) DO UPDATE SET seq = excluded.seq, reason = excluded.reason,
+            "INSERT INTO __pocketsync_aside(tbl, id, seq, reason, detail, state, since)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, CASE ?4 WHEN 'deleted' THEN NULL
+               ELSE CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) END)
+             ON CONFLICT(tbl, id) DO UPDATE SET seq = excluded.seq,
+               since = CASE reason WHEN excluded.reason THEN since ELSE excluded.since END, reason = excluded.reason,
                detail = excluded.detail, state = excluded.state, winner = NULL",
         )?
         .execute((table_no, id, record.seq() as i64, reason.as_str(), detail, state))?;
