@@ -54,6 +54,7 @@ pub mod replica;
 #[doc(hidden)]
 pub mod row_clock;
 mod schema_change;
+mod schema_sql;
 mod staging;
 #[doc(hidden)]
 pub mod system;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::catalog::Table;
+use super::super::catalog::{Table, UniqueKey};
 use super::super::engine::Engine;
 use super::super::park::redirect;
 use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
@@ -131,8 +131,8 @@ fn lift(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
 }
 
 fn touches_unique(table: &Table, row: &Row) -> bool {
-    let unique = table.unique_keys.iter().flat_map(|key| &key.columns);
-    unique.into_iter().any(|(position, _)| row.columns.contains(&table.columns[*position].no))
+    let keys = table.unique_keys.iter().chain(&table.evaluated_keys);
+    keys.flat_map(UniqueKey::depends_on).any(|position| row.columns.contains(&table.columns[position].no))
 }
 
 fn wanted_integer(table: &Table, row: &Row) -> Option<i64> {

@@ -196,7 +196,7 @@ impl<'e> Folding<'e> {
     /// Whether it matters to others that a row of this table was written.
     fn watches(&self, table: &Table) -> bool {
         self.waiting
-            && (!table.unique_keys.is_empty()
+            && (table.has_claim_keys()
                 || !table.foreign_keys.is_empty()
                 || self
                     .engine

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::catalog::UniqueKey;
 use super::super::engine::Engine;
 use super::super::fold::Folded;
 use super::super::refs;
@@ -66,8 +67,8 @@ fn write(
         row.dirty = true;
         return Ok(true);
     }
-    let columns = table.claim_key(claim.index).into_iter().flat_map(|unique| &unique.columns);
-    for &(position, _) in columns {
+    let columns = table.claim_key(claim.index).into_iter().flat_map(UniqueKey::depends_on);
+    for position in columns {
         let column = table.columns[position].no;
         let Some(held) = winner.cells.get(&column).filter(|held| held.seq == folded.seq) else { continue };
         let cell = Cell { version, value: held.cell.value.clone() };

@@ -1,6 +1,6 @@
 //! The unique keys that a row claims, in a form in which equal keys have equal bytes.
 
-use super::super::catalog::{Collation, Table, UniqueKey};
+use super::super::catalog::{Collation, Evaluated, Table, UniqueKey};
 use super::super::refs::key_value;
 use super::defaults::Defaults;
 use crate::codec::Writer;
@@ -40,19 +40,23 @@ pub(crate) fn merged<'a>(
 /// A collation of the application's own cannot; SQLite's word decides there when a row is
 /// written. A key that contains the integer key of a surrogate table never collides.
 pub(crate) fn is_comparable(table: &Table, key: &UniqueKey) -> bool {
-    key.columns.iter().all(|(position, collation)| {
-        !matches!(collation, Collation::Custom(_)) && table.integer_key() != Some(*position)
-    })
+    let parts = key.evaluated.iter().flat_map(|evaluated| &evaluated.parts);
+    let mut collations =
+        key.columns.iter().map(|(_, collation)| collation).chain(parts.map(|(_, collation)| collation));
+    !collations.any(|collation| matches!(collation, Collation::Custom(_)))
+        && !key.depends_on().any(|position| table.integer_key() == Some(position))
 }
 
 /// Everything that a row with these values claims. A key with a NULL claims nothing. `shown_as`
-/// says which row is shown where a column refers to one.
+/// says which row is shown where a column refers to one, `evaluate` what the row has in the
+/// expressions of a key.
 pub(crate) fn claims(
     table: &Table,
     id: &RowId,
     record: &Record,
     defaults: &Defaults,
     shown_as: impl Fn(usize, &RowId) -> Result<Option<RowId>, StoreError>,
+    evaluate: impl Fn(&Evaluated) -> Result<Option<Vec<Value>>, StoreError>,
 ) -> Result<Vec<Claim>, StoreError> {
     let mut found = Vec::new();
     'keys: for (index, key) in table.claim_keys().filter(|(_, key)| is_comparable(table, key)) {
@@ -66,6 +70,12 @@ pub(crate) fn claims(
                     None => Value::Ref(id.clone()).encode(&mut writer),
                 },
                 Some(value) => key_part(value, collation, &mut writer),
+            }
+        }
+        if let Some(evaluated) = &key.evaluated {
+            let Some(parts) = evaluate(evaluated)? else { continue };
+            for (part, (_, collation)) in parts.iter().zip(&evaluated.parts) {
+                key_part(part, collation, &mut writer);
             }
         }
         found.push(Claim { table: table.no, index, key: writer.into_bytes() });

@@ -25,8 +25,9 @@
 //! at. Shown ones are found through the table's own indexes, hidden ones through
 //! `__pocketsync_claim` and `__pocketsync_wait`.
 //!
-//! Unique indexes over expressions or a part of the rows, and collations of the application's own,
-//! are left to SQLite: when it refuses a row, the younger of the two is parked
+//! Unique indexes over expressions or a part of the rows are claimed by what SQLite makes of a row's
+//! values. What it cannot make anything of on the engine's connection, and collations of the
+//! application's own, are left to it: when it refuses a row, the younger of the two is parked
 //! as a unique claim where the other can be found by the columns that SQLite names, else the row
 //! that was to be written is refused. Such a row comes back with its next change, or with
 //! [`retry`].
@@ -36,6 +37,7 @@ mod behind;
 pub(super) mod claims;
 pub(super) mod contest;
 mod defaults;
+mod evaluate;
 pub(super) mod index;
 pub(super) mod links;
 mod orphans;

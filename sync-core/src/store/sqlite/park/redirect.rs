@@ -31,8 +31,7 @@ impl Work {
                 _ => key.clone(),
             });
         }
-        let may_lose =
-            engine.catalog.tables.get(&key.0).is_some_and(|table| table.claim_keys().next().is_some());
+        let may_lose = engine.catalog.tables.get(&key.0).is_some_and(Table::has_claim_keys);
         if !may_lose || !self.has_claims(engine, key.0)? {
             return Ok(key.clone());
         }

@@ -69,7 +69,7 @@ fn key_references(catalog: &Catalog, table: &Table) -> Vec<(usize, u32)> {
         table.claim_keys().flat_map(|(_, key)| key.columns.iter().map(|(at, _)| *at)).collect();
     let target = |at: usize| {
         let parent = table.columns[at].reference.as_ref()?.table;
-        let claims = catalog.tables.get(&parent).is_some_and(|parent| parent.claim_keys().next().is_some());
+        let claims = catalog.tables.get(&parent).is_some_and(Table::has_claim_keys);
         claims.then_some((at, parent))
     };
     columns.into_iter().filter_map(target).collect()

@@ -4,18 +4,19 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::catalog::Table;
+use super::super::catalog::{Evaluated, Table};
 use super::super::engine::Engine;
 use super::super::refs;
 use super::claims::{Claim, claims, is_comparable, merged};
 use super::defaults::Defaults;
+use super::evaluate::evaluate;
 use super::index;
 use super::links::{Link, Links, Target};
 use super::row::{Age, LocalKey, Row, RowKey};
 use super::strata::Strata;
 use super::table_sql;
 use crate::id::RowId;
-use crate::store::StoreError;
+use crate::store::{Record, StoreError};
 use crate::value::Value;
 
 /// The rows under work.
@@ -109,7 +110,7 @@ impl Work {
         row: &Row,
     ) -> Result<(Age, Vec<Claim>), StoreError> {
         let born = row.record.life.born;
-        if !row.is_claimant() || table.claim_keys().next().is_none() {
+        if !row.is_claimant() || !table.has_claim_keys() {
             return Ok(((0, born), Vec::new()));
         }
         let rank = self.rank(engine, key, row)?;
@@ -139,7 +140,10 @@ impl Work {
             }
             Ok(Some(self.shown_as(engine, &(reference.table, id.clone()))?.1))
         };
-        let claims = claims(table, &key.1, &row.record, &self.defaults, shown_as)?;
+        let evaluate = |evaluated: &Evaluated| {
+            evaluate(engine, table, evaluated, &comparable(table, &key.1, &row.record, &self.defaults))
+        };
+        let claims = claims(table, &key.1, &row.record, &self.defaults, shown_as, evaluate)?;
         Ok(((rank.unwrap_or(0), born), claims))
     }
 
@@ -197,7 +201,7 @@ impl Work {
     pub(crate) fn load_claimants(&mut self, engine: &Engine, claim: &Claim) -> Result<(), StoreError> {
         let Some(table) = engine.catalog.tables.get(&claim.table) else { return Ok(()) };
         let Some(unique) = table.claim_key(claim.index) else { return Ok(()) };
-        if claim.index >= table.unique_keys.len() && !self.shows_others(engine, table)? {
+        if table.is_identity_key(claim.index) && !self.shows_others(engine, table)? {
             // Its id is its key, so that nobody else can have it.
             return Ok(());
         }
@@ -252,7 +256,17 @@ impl Work {
             .iter()
             .map(|(position, collation)| (*position, collation_name(collation)))
             .collect();
-        for at in table_sql::find(engine, table, &columns, values)? {
+        let found = match &unique.evaluated {
+            None => table_sql::find(engine, table, &columns, values)?,
+            Some(evaluated) => {
+                let example = self.claimants(claim).next().and_then(|key| Some((key, self.rows.get(key)?)));
+                let Some((key, row)) = example else { return Ok(()) };
+                let all = comparable(table, &key.1, &row.record, &self.defaults);
+                let Some(parts) = evaluate(engine, table, evaluated, &all)? else { return Ok(()) };
+                table_sql::find_evaluated(engine, table, &columns, evaluated, &[values, &parts].concat())?
+            }
+        };
+        for at in found {
             if let Some(key) = self.row_at(engine, table.no, &at)? {
                 self.load(engine, &key)?;
             }
@@ -456,6 +470,17 @@ impl Work {
         }
         Ok(false)
     }
+}
+
+/// A row's values for expressions: a reference is some integer, whichever row it is to.
+fn comparable(table: &Table, id: &RowId, record: &Record, defaults: &Defaults) -> Vec<Value> {
+    let value = |at: usize| match merged(table, id, record, at).or_else(|| defaults.get(table.no, at)) {
+        None => Value::Null,
+        Some(Value::Ref(_)) => Value::Integer(1),
+        Some(Value::Dangling(shown)) => (**shown).clone(),
+        Some(plain) => plain.clone(),
+    };
+    (0..table.columns.len()).map(value).collect()
 }
 
 fn collation_name(collation: &super::super::catalog::Collation) -> Option<&str> {
