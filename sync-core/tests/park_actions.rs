@@ -216,3 +216,59 @@ fn the_row_that_comes_back_has_its_values_where_it_was_deleted_too() {
     changes::apply_chunks(&mut a, vec![Peer::new(4).chunk(from_b, true)]);
     assert_eq!(rows(&a, "SELECT c.name, p.name FROM c JOIN p ON p.id = c.p"), ["late|one"]);
 }
+
+#[test]
+fn a_parent_that_goes_with_very_many_children_does_not_come_back() {
+    const MANY: u64 = 9000;
+    let mut device = Device::new(&two(""));
+    let mut peer = Peer::new(9);
+    let all: Vec<Change> = [row("p", 1, &[("name", text("one"))])]
+        .into_iter()
+        .chain((10..MANY).map(|n| under("c", n, "p", 1)))
+        .collect();
+    peer.send(&mut device, &all);
+    let gone: Vec<Change> =
+        [died("p", 1, 99_000)].into_iter().chain((10..MANY).map(|n| died("c", n, 99_000))).collect();
+    peer.send(&mut device, &gone);
+    assert_eq!(rows(&device, "SELECT count(*) FROM p UNION ALL SELECT count(*) FROM c"), ["0", "0"]);
+    assert_eq!(parked(&device), [""; 0]);
+    // In parts, too, and with one child that stays.
+    let mut device = Device::new(&two(""));
+    peer = Peer::new(9);
+    peer.send(&mut device, &all);
+    let middle = gone.len() / 2;
+    let chunks: Vec<_> = [(&gone[..middle], false), (&gone[middle..gone.len() - 1], true)]
+        .into_iter()
+        .map(|(part, last)| peer.chunk(changes::changeset(part), last))
+        .collect();
+    changes::apply_chunks(&mut device, chunks);
+    let query = "SELECT p.name, c.id FROM p JOIN c ON c.p = p.id";
+    assert_eq!(rows(&device, query), [format!("one|{}", MANY - 1)]);
+    assert_eq!(rows(&device, "SELECT count(*) FROM c"), ["1"]);
+}
+
+#[test]
+fn what_is_merged_in_parts_is_concluded_on_at_the_end() {
+    let mut device = Device::new(&two(""));
+    let mut peer = Peer::new(9);
+    let all: Vec<Change> = [row("p", 1, &[("name", text("one"))])]
+        .into_iter()
+        .chain((10..50).map(|n| under("c", n, "p", 1)))
+        .collect();
+    peer.send(&mut device, &all);
+    // More than is staged, so that it is merged as it comes.
+    let large = "x".repeat(600_000);
+    let first: Vec<Change> = [died("p", 1, 99_000)]
+        .into_iter()
+        .chain((10..50).map(|n| change("c", &surrogate(1, n)).set("name", at(60_000, 1), text(&large))))
+        .collect();
+    let chunk = peer.chunk(changes::changeset(&first), false);
+    changes::apply_chunks(&mut device, vec![chunk]);
+    assert_eq!(rows(&device, "SELECT count(*) FROM p"), ["0"], "whether it comes back is not known yet");
+    let second: Vec<Change> = (10..49).map(|n| died("c", n, 99_000)).collect();
+    let chunk = peer.chunk(changes::changeset(&second), true);
+    changes::apply_chunks(&mut device, vec![chunk]);
+    assert_eq!(rows(&device, "SELECT p.name, c.id FROM p JOIN c ON c.p = p.id"), ["one|49"]);
+    assert_eq!(rows(&device, "SELECT count(*) FROM c"), ["1"]);
+    check_references(&device);
+}

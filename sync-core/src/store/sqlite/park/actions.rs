@@ -33,13 +33,16 @@ use crate::value::Value;
 /// are changed by it.
 pub(crate) fn act(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>, StoreError> {
     let mut changed = BTreeSet::new();
-    let Some(seq) = work.derive_at else { return Ok(changed) };
     let waiting: Vec<RowKey> = work
         .rows
         .iter()
         .filter(|(_, row)| matches!(row.fate, Some((AsideReason::MissingParent, _))))
         .map(|(key, _)| key.clone())
         .collect();
+    let Some(seq) = work.derive_at else {
+        work.undecided.extend(waiting);
+        return Ok(changed);
+    };
     let mut writes = Vec::new();
     let mut children = None;
     for key in waiting {

@@ -7,15 +7,18 @@
 //! 1. A row **claims** its unique keys if it is alive and its table does not refuse it by itself
 //!    (CHECK, NOT NULL, a type of a STRICT table; such a row is parked as
 //!    [`Refused`](super::system::AsideReason::Refused)). Merged values are compared: references
-//!    by the id of the row that they mean, text as the index's collation does. A key with a NULL
-//!    claims nothing.
+//!    by the row that they show, text as the index's collation does. A key with a NULL claims
+//!    nothing.
 //! 2. Of the rows that claim, going from the oldest birth to the youngest, a row **wins** if none
 //!    of its keys is held by an older winner. The others are parked as
 //!    [`UniqueClaim`](super::system::AsideReason::UniqueClaim).
 //! 3. A winner is **shown** if every row that it refers to is shown, and what it refers to with a
 //!    NULL or dangled at its origin does not count. The largest such set is taken, so that new
 //!    rows which refer to each other show each other. The others are parked as
-//!    [`MissingParent`](super::system::AsideReason::MissingParent).
+//!    [`MissingParent`](super::system::AsideReason::MissingParent). A reference to a row that lost
+//!    its key shows the winner ([`redirect`]).
+//! 4. Where what a row refers to was deleted, the declared action is written ([`actions`]), and all
+//!    of it decided about again.
 //!
 //! Winning does not depend on being shown: if it did, a row that frees a key by being hidden for
 //! want of a parent could bring in the very row that the parent loses to, and there would be no
@@ -34,6 +37,7 @@
 
 pub(super) mod actions;
 mod behind;
+mod claimants;
 pub(super) mod claims;
 pub(super) mod contest;
 mod defaults;
