@@ -11,6 +11,8 @@
 //!                      └──────────────── shrink ◀────────────────────────┘
 //! ```
 
+pub mod app;
+pub mod determinism;
 pub mod engine;
 pub mod history;
 pub mod oracle;
