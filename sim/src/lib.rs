@@ -10,16 +10,31 @@
 //!                      ▲                                                 │
 //!                      └──────────────── shrink ◀────────────────────────┘
 //! ```
+//!
+//! To put your own schema, store or transport through it in a test, begin with [`Simulation`]; for
+//! figures, with the program `pocketsync-sim`, whose [outcomes](outcome) and [reports](report) are
+//! also at hand here.
 
 pub mod app;
 pub mod determinism;
 pub mod engine;
+pub mod failure;
 pub mod history;
+pub mod machines;
+pub mod model;
 pub mod oracle;
 pub mod outcome;
+#[cfg(feature = "report")]
+pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod shape;
+pub mod shipped;
+pub mod shrink;
+pub mod simulation;
 pub mod story;
+pub mod telling;
 pub mod world;
 
 pub use pocketsync_core;
+pub use simulation::{Simulation, SimulationError};

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use sha2::{Digest, Sha256};
-
+use super::trace::Trace;
 use super::{Case, Oracle, Violation};
 use crate::history::{Event, Look};
 use crate::outcome::{Measures, Outcome};
@@ -11,6 +10,9 @@ use crate::story::Ms;
 
 /// Takes the lines of a trace as they come.
 type Sink = Box<dyn FnMut(Ms, &str) + Send>;
+
+/// How many bytes of a frame are told to whoever reads the trace.
+const TOLD_BYTES: usize = 32;
 
 /// Shows a run to all oracles, hashes its trace and takes its measures.
 pub struct Judge {
@@ -30,15 +32,8 @@ impl Judge {
         let (oracles, left_out): (Vec<_>, Vec<_>) =
             oracles.into_iter().partition(|oracle| has_sqlite || !oracle.needs_sqlite());
         let skipped = left_out.iter().map(|oracle| oracle.name()).collect();
-        Judge {
-            case,
-            oracles,
-            skipped,
-            violation: None,
-            trace: Trace(Sha256::new()),
-            measures: Measures::default(),
-            sink: None,
-        }
+        let measures = Measures::of(&case.story);
+        Judge { case, oracles, skipped, violation: None, trace: Trace::new(), measures, sink: None }
     }
 
     /// Also tells every line of the trace to `sink`.
@@ -48,7 +43,10 @@ impl Judge {
 
     /// Something happened at `at`.
     pub fn saw(&mut self, at: Ms, event: &Event) {
-        self.trace(at, format_args!("{event:?}"));
+        if let Some(sink) = &mut self.sink {
+            sink(at, &format!("{event:?}"));
+        }
+        self.trace.event(at, event);
         self.measures.saw(at, event);
         if self.violation.is_some() {
             return;
@@ -63,7 +61,10 @@ impl Judge {
 
     /// How everyone looks at `at`.
     pub fn looked(&mut self, at: Ms, look: &Look) {
-        self.trace(at, format_args!("{look:?}"));
+        if let Some(sink) = &mut self.sink {
+            sink(at, &format!("{look:?}"));
+        }
+        self.trace.look(at, look);
         self.measures.looked(at, look);
         if self.violation.is_some() {
             return;
@@ -86,6 +87,20 @@ impl Judge {
                 self.trace.line(at, format_args!("{text}"));
                 sink(at, &text);
             }
+        }
+    }
+
+    /// Notes bytes that are the same in every run of the story, under a `kind` of the engine's
+    /// choice. Cheaper than [`trace`](Self::trace) where there are millions of them.
+    pub fn trace_bytes(&mut self, at: Ms, kind: u8, bytes: &[u8]) {
+        self.trace.bytes(at, kind, bytes);
+        if let Some(sink) = &mut self.sink {
+            let hex = bytes.iter().take(TOLD_BYTES).fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+            let more = if bytes.len() > TOLD_BYTES { "…" } else { "" };
+            sink(at, &format!("{} {} bytes {hex}{more}", char::from(kind), bytes.len()));
         }
     }
 
@@ -115,30 +130,4 @@ impl Judge {
 
 fn violation(oracle: &dyn Oracle, at: Ms, what: String) -> Violation {
     Violation { oracle: oracle.name().to_owned(), promise: oracle.promise().to_owned(), at, what }
-}
-
-/// A running hash over everything that must be the same in every run.
-struct Trace(Sha256);
-
-impl Trace {
-    fn line(&mut self, at: Ms, line: fmt::Arguments<'_>) {
-        self.0.update(at.to_le_bytes());
-        // Hashing cannot fail.
-        let _ = self.write_fmt(line);
-        self.0.update(b"\n");
-    }
-
-    fn hex(self) -> String {
-        self.0.finalize().iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-    }
-}
-
-impl fmt::Write for Trace {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.update(text.as_bytes());
-        Ok(())
-    }
 }

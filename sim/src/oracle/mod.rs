@@ -4,9 +4,35 @@
 //! [looks](crate::history::Look) at the devices now and then, and says what is wrong the moment it
 //! can be known. None of them reads the engine's own conclusions where it can draw its own.
 
+mod acked_is_durable;
+mod bounded;
+mod causality;
+mod constraints;
+mod convergence;
+mod cursors;
+mod honest_status;
+mod journal_empties;
 mod judge;
+mod liveness;
+mod no_lost_write;
+mod no_zombies;
+mod trace;
+mod whole_transactions;
+mod words;
 
+pub use acked_is_durable::AckedIsDurable;
+pub use bounded::Bounded;
+pub use causality::Causality;
+pub use constraints::Constraints;
+pub use convergence::Convergence;
+pub use cursors::Cursors;
+pub use honest_status::HonestStatus;
+pub use journal_empties::JournalEmpties;
 pub use judge::Judge;
+pub use liveness::Liveness;
+pub use no_lost_write::NoLostWrite;
+pub use no_zombies::NoZombies;
+pub use whole_transactions::WholeTransactions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +40,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Event, Look};
+use crate::model::Ledger;
 use crate::shape::Shape;
 use crate::story::{Ms, Story};
 
@@ -41,6 +68,27 @@ pub trait Oracle: Send {
     /// # Errors
     /// When that breaks the promise; says how.
     fn looked(&mut self, at: Ms, look: &Look) -> Result<(), String>;
+}
+
+/// All oracles, for one run of a case.
+///
+/// Where several would notice the same thing, the one that says most about it comes first.
+pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
+    let ledger = Ledger::new(case);
+    vec![
+        Box::new(Bounded),
+        Box::new(Cursors::default()),
+        Box::new(Constraints),
+        Box::new(Causality::new(case, &ledger)),
+        Box::new(WholeTransactions::new(case, &ledger)),
+        Box::new(NoZombies::new(case, &ledger)),
+        Box::new(Liveness::new(case, &ledger)),
+        Box::new(Convergence::new(case)),
+        Box::new(AckedIsDurable::new(case, &ledger)),
+        Box::new(NoLostWrite::new(case, &ledger)),
+        Box::new(JournalEmpties),
+        Box::new(HonestStatus::new(case, &ledger)),
+    ]
 }
 
 /// What an oracle is made for.

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::{Cause, DeviceView, Event, Fault, Look, Phase};
 use crate::shape::RowTag;
-use crate::story::{DeviceNo, Ms};
+use crate::story::{DeviceNo, Ms, Story};
 
 /// The figures of a run.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measures {
     /// How long the run was.
     pub simulated_ms: Ms,
@@ -60,11 +61,28 @@ pub struct CatchUp {
 }
 
 /// What is going on.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Open {
     quiet_at: Option<Ms>,
     rows_written_by: BTreeMap<DeviceNo, u64>,
+    rows_written_in: BTreeMap<u32, u64>,
+    scopes: Vec<u32>,
+    sweep: Option<Sweep>,
     offline: BTreeMap<DeviceNo, Away>,
+}
+
+/// What is still going on is not what a run came to, and is not written down.
+impl PartialEq for Open {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+/// The looks at one moment: one of everyone, or one a scope.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Sweep {
+    at: Ms,
+    differing: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -77,6 +95,12 @@ struct Away {
 }
 
 impl Measures {
+    /// Measures of a run of this story.
+    pub fn of(story: &Story) -> Self {
+        let scopes = story.devices.iter().map(|device| device.scope).collect();
+        Measures { open: Open { scopes, ..Open::default() }, ..Measures::default() }
+    }
+
     /// Something happened.
     pub fn saw(&mut self, at: Ms, event: &Event) {
         self.simulated_ms = self.simulated_ms.max(at);
@@ -86,6 +110,7 @@ impl Measures {
                 self.transactions += 1;
                 self.rows_written += rows;
                 *self.open.rows_written_by.entry(commit.device).or_default() += rows;
+                *self.open.rows_written_in.entry(self.scope_of(commit.device)).or_default() += rows;
             }
             Event::Conflict { .. } => self.conflicts += 1,
             Event::Carried { device, up, bytes, cause } => self.carried(*device, *up, *bytes, *cause),
@@ -146,15 +171,27 @@ impl Measures {
         }
     }
 
+    /// Rows that others have written in the device's scope.
     fn written_by_others(&self, device: DeviceNo) -> u64 {
-        self.open.rows_written_by.iter().filter(|(by, _)| **by != device).map(|(_, rows)| rows).sum()
+        let in_scope = self.open.rows_written_in.get(&self.scope_of(device)).copied().unwrap_or_default();
+        in_scope - self.open.rows_written_by.get(&device).copied().unwrap_or_default()
     }
 
-    /// How everyone looks.
+    fn scope_of(&self, device: DeviceNo) -> u32 {
+        self.open.scopes.get(device.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// How everyone looks. Several looks at one moment, one a scope, count as one.
     pub fn looked(&mut self, at: Ms, look: &Look) {
         self.simulated_ms = self.simulated_ms.max(at);
         let differing = divergence(&look.devices);
-        self.divergence.push((at, differing));
+        let earlier = self.open.sweep.filter(|sweep| sweep.at == at).map(|sweep| sweep.differing);
+        let differing = differing + earlier.unwrap_or_default();
+        self.open.sweep = Some(Sweep { at, differing });
+        match (earlier, self.divergence.last_mut()) {
+            (Some(_), Some(last)) => last.1 = differing,
+            _ => self.divergence.push((at, differing)),
+        }
         match self.open.quiet_at {
             Some(quiet_at) if look.phase != Phase::During => {
                 if differing > 0 {

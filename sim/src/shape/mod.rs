@@ -4,9 +4,19 @@
 //! is simulated like a built-in one. Every column has a [role](Role), which says what a random
 //! writer may put there and what an oracle may conclude from finding it.
 
+mod builtin;
+mod catalog;
+mod error;
+mod introspect;
+mod probe;
+mod roles;
 mod stamp;
+mod values;
 
+pub use builtin::{builtin, builtin_names};
+pub use error::ShapeError;
 pub use stamp::{WriteId, stamp_of, stamped};
+pub use values::key_part;
 
 use std::fmt;
 
@@ -63,7 +73,8 @@ pub struct Column {
 pub enum Role {
     /// The row's own integer, given by SQLite.
     RowKey,
-    /// Part of a natural key that is drawn from a pool small enough that devices collide.
+    /// Part of a natural key that is drawn from a pool small enough that devices collide: text, one
+    /// of [`key_part`]. Parts of other types, or that compare without case, are a [`Role::Pool`].
     KeyPart {
         /// How many different values are drawn from.
         pool: u32,

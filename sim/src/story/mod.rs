@@ -5,6 +5,17 @@
 //! delays of single packets, a failure can be told, and a story can be made smaller by leaving
 //! moves out.
 
+mod clock;
+pub(crate) mod draw;
+mod faults;
+mod flaws;
+mod make;
+mod timeline;
+mod writes;
+
+pub use clock::{EPOCH_MS, true_wall_ms};
+pub(crate) use timeline::online_ms;
+
 use serde::{Deserialize, Serialize};
 
 use crate::shape::WriteId;

@@ -28,8 +28,10 @@ pub(super) struct Outbound {
     sent: Cursor,
     /// At or after `sent`: the peer needs nothing of what lies between, because it came from there.
     covered: Cursor,
-    /// The last position that the peer acknowledged.
-    acked: Cursor,
+    /// The last position that the peer acknowledged in this session. The first is news even where it
+    /// is the one that the session began at: the store may know less, if an earlier session broke
+    /// before its acknowledgement came.
+    acked: Option<Cursor>,
     /// The ends and costs of the pushes under way.
     in_flight: VecDeque<(Cursor, usize)>,
     in_flight_bytes: usize,
@@ -51,8 +53,8 @@ impl Outbound {
     pub(super) fn new(from: Cursor, window: usize, compress: bool, frame_bytes: usize) -> Self {
         Outbound {
             sent: from.clone(),
-            covered: from.clone(),
-            acked: from,
+            covered: from,
+            acked: None,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             window,
@@ -203,8 +205,8 @@ impl Session {
         }
         out.chunk = out.chunk.saturating_mul(2);
         let settled = out.is_settled();
-        if out.acked != ack.cursor {
-            out.acked = ack.cursor.clone();
+        if out.acked.as_ref() != Some(&ack.cursor) {
+            out.acked = Some(ack.cursor.clone());
             out.unreported = Some(ack.cursor.clone());
             self.event(Event::Acked { cursor: ack.cursor });
         }

@@ -40,6 +40,16 @@ impl Names {
         number
     }
 
+    /// The number of a table, if its name was seen.
+    pub(crate) fn existing_table(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
+    }
+
+    /// The number of a column of a known table, if its name was seen.
+    pub(crate) fn existing_column(&self, table: u32, name: &str) -> Option<u32> {
+        self.tables.get(table as usize)?.numbers.get(name).copied()
+    }
+
     /// The number of a column of a known table, new if the name was never seen.
     pub(crate) fn column(&mut self, table: u32, name: &str) -> u32 {
         let known = &self.tables[table as usize];

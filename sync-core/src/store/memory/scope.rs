@@ -50,6 +50,29 @@ impl MemoryScope {
         self.peers.values().map(|(_, peer)| peer.staged_bytes).sum()
     }
 
+    /// Up to which of our log numbers a peer has acknowledged everything, and up to which it has to
+    /// be told again what came from it.
+    pub(super) fn peer_acked(&self, peer: SiteId) -> (u64, u64) {
+        let known = self.peers.get(&peer);
+        known.map_or((0, 0), |(_, known)| (Mark::of(&known.acked).base, known.resend_until))
+    }
+
+    pub(super) fn origin_of(&self, seq: u64) -> Option<SiteId> {
+        self.origins.get(&seq).copied()
+    }
+
+    /// Whether everything after log number `after` came from `peer`.
+    pub(super) fn is_all_from(&self, peer: SiteId, after: u64) -> bool {
+        let theirs = self.origins.range(after.saturating_add(1)..).filter(|(_, origin)| **origin == peer);
+        theirs.count() as u64 == self.state.head.saturating_sub(after)
+    }
+
+    /// The records that changed after log number `after`, in that order.
+    pub(super) fn records_after(&self, after: u64) -> impl Iterator<Item = &Record> {
+        let changed = self.by_seq.range((after.saturating_add(1), 0, Vec::new())..);
+        changed.map(|(_, table, row)| &self.records[&(*table, row.clone())])
+    }
+
     /// Replaces a record, under another id perhaps.
     pub(super) fn replace(&mut self, old: &(u32, Vec<u8>), row: Vec<u8>, record: Record) {
         if let Some(before) = self.records.remove(old) {

@@ -116,6 +116,11 @@ impl Transaction<'_> {
         self.scope.shown(number, &record)
     }
 
+    /// The rows to show of a table, as [`MemoryStore::visit`].
+    pub fn visit(&self, table: &str, columns: &[&str], visit: impl FnMut(RowId, Vec<Value>)) {
+        self.scope.visit(table, columns, visit);
+    }
+
     fn birth(&mut self, table: &str, id: &RowId, cells: &[(&str, Value)]) {
         let (number, key, mut record) = self.find(table, id);
         let version = self.version();

@@ -1,0 +1,169 @@
+//! What a schema does on its own account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use crate::shape::{Key, Role, Shape};
+
+/// What a schema does on its own account, table by table.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    tables: Vec<TableRules>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct TableRules {
+    revivable: bool,
+    unique: Vec<usize>,
+    references: Vec<usize>,
+    free: Vec<usize>,
+    shifting_key: bool,
+}
+
+impl Rules {
+    /// The rules of a schema, as SQLite understands it.
+    pub fn of(shape: &Shape) -> Self {
+        let mut tables: Vec<TableRules> = shape.tables.iter().map(by_roles).collect();
+        // A shape was read off its SQL, so the SQL is good; without it nothing more is known.
+        if let Ok(declared) = Declared::read(shape) {
+            for (table, unique) in declared.unique {
+                tables[table].unique = unique.into_iter().collect();
+            }
+            for table in revivable(declared.pinned, &declared.parents) {
+                tables[table].revivable = true;
+            }
+        }
+        for (table, rules) in shape.tables.iter().zip(&mut tables) {
+            let named_by = match &table.key {
+                Key::Natural { columns } => columns.as_slice(),
+                Key::Surrogate { .. } => &[],
+            };
+            rules.shifting_key = named_by.iter().any(|column| rules.references.contains(column));
+        }
+        Rules { tables }
+    }
+
+    /// Whether a deleted row of the table comes back where a child that nobody deleted refers to it.
+    pub fn revivable(&self, table: usize) -> bool {
+        self.tables[table].revivable
+    }
+
+    /// The columns in which two rows of the table may not be equal, besides its key.
+    pub fn unique(&self, table: usize) -> &[usize] {
+        &self.tables[table].unique
+    }
+
+    /// The columns that refer to rows.
+    pub fn references(&self, table: usize) -> &[usize] {
+        &self.tables[table].references
+    }
+
+    /// The columns whose values say whose they are.
+    pub fn free(&self, table: usize) -> &[usize] {
+        &self.tables[table].free
+    }
+
+    /// Whether the key of the table refers to rows: then a row is shown under another name where
+    /// one that it refers to is represented by another one.
+    pub fn shifting_key(&self, table: usize) -> bool {
+        self.tables[table].shifting_key
+    }
+}
+
+fn by_roles(table: &crate::shape::TableShape) -> TableRules {
+    let with = |wanted: fn(&Role) -> bool| {
+        let columns = table.columns.iter().enumerate();
+        columns.filter(|(_, column)| wanted(&column.role)).map(|(index, _)| index).collect()
+    };
+    TableRules {
+        references: with(|role| matches!(role, Role::Reference { .. })),
+        free: with(|role| matches!(role, Role::Free(_))),
+        ..TableRules::default()
+    }
+}
+
+/// The tables that are pinned by a child, and all that those refer to: whoever keeps a row keeps
+/// its parents.
+fn revivable(pinned: BTreeSet<usize>, parents: &BTreeMap<usize, BTreeSet<usize>>) -> BTreeSet<usize> {
+    let mut ahead: Vec<usize> = pinned.iter().copied().collect();
+    let mut revivable = pinned;
+    while let Some(table) = ahead.pop() {
+        let above = parents.get(&table).into_iter().flatten();
+        ahead.extend(above.filter(|&&parent| revivable.insert(parent)));
+    }
+    revivable
+}
+
+/// What is declared.
+#[derive(Default)]
+struct Declared {
+    /// Tables with a child that does not let them go.
+    pinned: BTreeSet<usize>,
+    /// Which tables a table refers to.
+    parents: BTreeMap<usize, BTreeSet<usize>>,
+    unique: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+impl Declared {
+    fn read(shape: &Shape) -> rusqlite::Result<Self> {
+        let sqlite = Connection::open_in_memory()?;
+        sqlite.execute_batch(&shape.sql)?;
+        let mut declared = Declared::default();
+        for (number, table) in shape.tables.iter().enumerate() {
+            declared.foreign_keys(&sqlite, shape, number)?;
+            let natural = matches!(table.key, Key::Natural { .. });
+            declared.unique_indexes(&sqlite, shape, number, natural)?;
+        }
+        Ok(declared)
+    }
+
+    fn foreign_keys(&mut self, sqlite: &Connection, shape: &Shape, child: usize) -> rusqlite::Result<()> {
+        let mut list = sqlite.prepare("SELECT \"table\", on_delete FROM pragma_foreign_key_list(?1)")?;
+        let mut keys = list.query([&shape.tables[child].name])?;
+        while let Some(key) = keys.next()? {
+            let (name, on_delete): (String, String) = (key.get(0)?, key.get(1)?);
+            let named = |table: &crate::shape::TableShape| table.name.eq_ignore_ascii_case(&name);
+            let Some(parent) = shape.tables.iter().position(named) else { continue };
+            self.parents.entry(child).or_default().insert(parent);
+            if on_delete == "RESTRICT" || on_delete == "NO ACTION" {
+                self.pinned.insert(parent);
+            }
+        }
+        Ok(())
+    }
+
+    fn unique_indexes(
+        &mut self,
+        sqlite: &Connection,
+        shape: &Shape,
+        number: usize,
+        natural: bool,
+    ) -> rusqlite::Result<()> {
+        let table = &shape.tables[number];
+        let mut list = sqlite.prepare(
+            "SELECT l.origin, i.name, i.coll FROM pragma_index_list(?1) l, pragma_index_xinfo(l.name) i
+             WHERE l.\"unique\" AND i.key",
+        )?;
+        let mut parts = list.query([&table.name])?;
+        while let Some(part) = parts.next()? {
+            let (origin, column, collation): (String, Option<String>, Option<String>) =
+                (part.get(0)?, part.get(1)?, part.get(2)?);
+            // A key is looked up by its bytes; under another collation it is a claim besides.
+            let is_key = natural && origin == "pk";
+            if is_key && collation.is_none_or(|collation| collation == "BINARY") {
+                continue;
+            }
+            let unique = self.unique.entry(number).or_default();
+            match column {
+                Some(name) => {
+                    let named = |column: &crate::shape::Column| column.name.eq_ignore_ascii_case(&name);
+                    unique.extend(table.columns.iter().position(named));
+                }
+                // Of an expression, which may be of any of them.
+                None => unique.extend(0..table.columns.len()),
+            }
+        }
+        Ok(())
+    }
+}

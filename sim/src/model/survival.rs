@@ -1,0 +1,137 @@
+//! What was legally lost: with a device, with a file that was put back.
+
+use std::collections::BTreeMap;
+
+use super::{Commitment, Row, Scope};
+use crate::story::{DeviceNo, Ms, TxId};
+
+/// Who is still there, and what was lost with the others.
+#[derive(Default)]
+pub struct Survival {
+    devices: BTreeMap<DeviceNo, Files>,
+    places: BTreeMap<TxId, (DeviceNo, usize)>,
+    hub_restores: Vec<Parted>,
+}
+
+/// A device's file, and the copies of it.
+#[derive(Default)]
+struct Files {
+    committed: usize,
+    life: u32,
+    runs: bool,
+    /// Up to how many commits the hub has acknowledged, and when.
+    acks: Vec<(Ms, usize)>,
+    /// When what was committed after some time was gone from it.
+    parted: Vec<Parted>,
+    /// When copies were made of it that were used: by being put back, or by another device.
+    copied: Vec<Ms>,
+}
+
+/// At `at`, what was committed after `to` was gone.
+#[derive(Clone, Copy)]
+struct Parted {
+    at: Ms,
+    to: Ms,
+}
+
+impl Files {
+    /// When a commit was gone from the file.
+    fn gone_at(&self, commit: &Commitment) -> Option<Ms> {
+        let goes = |parted: &&Parted| parted.at >= commit.at && parted.to <= commit.at;
+        self.parted.iter().find(goes).map(|parted| parted.at)
+    }
+
+    /// When a commit was acknowledged, while it was in the file.
+    fn acks_of(&self, commit: &Commitment) -> impl Iterator<Item = Ms> {
+        let (place, gone) = (commit.place, self.gone_at(commit).unwrap_or(Ms::MAX));
+        let covers = move |(at, covered): &&(Ms, usize)| *covered > place && *at <= gone;
+        self.acks.iter().filter(covers).map(|(at, _)| *at)
+    }
+}
+
+impl Survival {
+    pub(super) fn committed(&mut self, _at: Ms, device: DeviceNo, tx: TxId) -> (u32, usize) {
+        let files = self.devices.entry(device).or_default();
+        let place = files.committed;
+        files.committed += 1;
+        self.places.insert(tx, (device, place));
+        (files.life, place)
+    }
+
+    pub(super) fn acknowledged(&mut self, at: Ms, through: TxId) {
+        // A copy of a device's file speaks of the transactions of that device.
+        let Some(&(author, place)) = self.places.get(&through) else { return };
+        let acks = &mut self.devices.entry(author).or_default().acks;
+        let covered = place + 1;
+        // Said again, it counts only where the hub has begun again since.
+        let told = acks.iter().any(|&(acked, before)| {
+            before >= covered && !self.hub_restores.iter().any(|restored| restored.at >= acked)
+        });
+        if !told {
+            acks.push((at, covered));
+        }
+    }
+
+    pub(super) fn started(&mut self, at: Ms, device: DeviceNo, copy_of: Option<DeviceNo>) {
+        self.devices.entry(device).or_default().runs = true;
+        if let Some(original) = copy_of {
+            self.devices.entry(original).or_default().copied.push(at);
+        }
+    }
+
+    pub(super) fn lost(&mut self, at: Ms, device: DeviceNo) {
+        let files = self.devices.entry(device).or_default();
+        files.runs = false;
+        files.parted.push(Parted { at, to: 0 });
+    }
+
+    pub(super) fn restored(&mut self, at: Ms, device: DeviceNo, to: Ms) {
+        let files = self.devices.entry(device).or_default();
+        files.life += 1;
+        files.parted.push(Parted { at, to });
+        files.copied.push(to);
+    }
+
+    pub(super) fn hub_restored(&mut self, at: Ms, to: Ms) {
+        self.hub_restores.push(Parted { at, to });
+    }
+
+    /// The devices that were started and are not destroyed.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceNo> {
+        self.devices.iter().filter(|(_, files)| files.runs).map(|(device, _)| *device)
+    }
+
+    /// In which life a device's file is.
+    pub fn life(&self, device: DeviceNo) -> u32 {
+        self.devices.get(&device).map_or(0, |files| files.life)
+    }
+
+    /// Whether a commit must still be there in the end: its device still has it, or the hub
+    /// acknowledged it and has not forgotten that since.
+    pub fn survives(&self, commit: &Commitment) -> bool {
+        let Some(files) = self.devices.get(&commit.device) else { return true };
+        files.gone_at(commit).is_none() || self.is_acknowledged(commit)
+    }
+
+    /// Whether the hub has acknowledged a commit, and its file was not put back to a copy from
+    /// before that since.
+    pub fn is_acknowledged(&self, commit: &Commitment) -> bool {
+        let Some(files) = self.devices.get(&commit.device) else { return false };
+        files.acks_of(commit).any(|acked| {
+            !self.hub_restores.iter().any(|restored| restored.at >= acked && restored.to <= acked)
+        })
+    }
+
+    /// Whether a row may be there twice, by right: a copy of the file that it was inserted in was
+    /// made before the hub had acknowledged it, and used. Both may then have taken it for theirs
+    /// alone. So may a file that was put back, where the hub's was put back as well.
+    pub fn may_be_doubled(&self, scope: &Scope, row: &Row) -> bool {
+        row.inserts.iter().any(|&insert| {
+            let insert = scope.commitment(insert);
+            let Some(files) = self.devices.get(&insert.device) else { return false };
+            let acked = files.acks_of(insert).next();
+            let unseen = |&copied: &Ms| copied >= insert.at && acked.is_none_or(|acked| acked >= copied);
+            files.copied.iter().any(unseen) || (!self.hub_restores.is_empty() && !files.copied.is_empty())
+        })
+    }
+}

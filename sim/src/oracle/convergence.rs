@@ -1,0 +1,133 @@
+//! **Replicas that have exchanged everything hold the same**: the same visible rows, the same
+//! parked rows, the same row clocks, and so does the hub.
+//!
+//! At the end of the quiet period the devices of a scope are compared with the first of them, and
+//! with the hub. Before that, two devices that have merged the same state and folded everything
+//! must show the same: what a table shows is a function of what was merged.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Case, Oracle, words};
+use crate::history::{DeviceView, Event, HubView, Look, Phase, Rows};
+use crate::shape::Shape;
+use crate::story::Ms;
+
+/// See the [module](self).
+pub struct Convergence {
+    shape: Arc<Shape>,
+}
+
+impl Convergence {
+    /// For a case.
+    pub fn new(case: &Case) -> Self {
+        Convergence { shape: Arc::clone(&case.shape) }
+    }
+
+    fn settled(&self, devices: &[&DeviceView], hub: Option<&HubView>) -> Result<(), String> {
+        let Some((first, others)) = devices.split_first() else { return Ok(()) };
+        for other in others {
+            self.same_rows(first, other)?;
+            if first.parked != other.parked {
+                return Err(format!(
+                    "{} and {} have different rows parked: {:?}, {:?}",
+                    first.device, other.device, first.parked, other.parked
+                ));
+            }
+            let names = (first.device.to_string(), other.device.to_string());
+            same_clocks((&names.0, &first.clocks), (&names.1, &other.clocks))?;
+        }
+        let Some(hub) = hub else { return Ok(()) };
+        same_clocks((&first.device.to_string(), &first.clocks), ("the hub", &hub.clocks))
+    }
+
+    fn same_rows(&self, first: &DeviceView, other: &DeviceView) -> Result<(), String> {
+        self.shows_all(first, &first.rows, other, &other.rows)?;
+        self.shows_all(other, &other.rows, first, &first.rows)
+    }
+
+    fn shows_all(
+        &self,
+        here: &DeviceView,
+        rows: &Rows,
+        there: &DeviceView,
+        theirs: &Rows,
+    ) -> Result<(), String> {
+        for (tag, row) in rows {
+            let Some(their) = theirs.get(tag) else {
+                let name = words::row(&self.shape, tag);
+                return Err(format!("{} shows {name}, {} does not", here.device, there.device));
+            };
+            if row == their {
+                continue;
+            }
+            let cells = row.cells.iter().zip(&their.cells).enumerate();
+            let differing = cells.filter(|(_, (ours, theirs))| ours != theirs).map(|(column, values)| {
+                format!("{} is {:.60} and {:.60}", words::cell(&self.shape, tag, column), values.0, values.1)
+            });
+            let mut differing: Vec<String> = differing.collect();
+            if row.copies != their.copies {
+                let name = words::row(&self.shape, tag);
+                differing.push(format!("{name} is there {} and {} times", row.copies, their.copies));
+            }
+            return Err(format!("on {} and {}, {}", here.device, there.device, differing.join("; ")));
+        }
+        Ok(())
+    }
+}
+
+type Clocks<'a> = (&'a str, &'a BTreeMap<String, String>);
+
+fn same_clocks((here, ours): Clocks<'_>, (there, theirs): Clocks<'_>) -> Result<(), String> {
+    if ours == theirs {
+        return Ok(());
+    }
+    let mine = ours.iter().map(|(row, clock)| (row, Some(clock), theirs.get(row)));
+    let only_theirs = theirs.iter().filter(|(row, _)| !ours.contains_key(*row));
+    let all = mine.chain(only_theirs.map(|(row, clock)| (row, None, Some(clock))));
+    let mut differing = all.filter(|(_, ours, theirs)| ours != theirs);
+    match differing.next() {
+        Some((row, ours, theirs)) => Err(format!(
+            "{here} and {there} have merged different states of {row} (and of {} more): {}, {}",
+            differing.count(),
+            ours.map_or("none", String::as_str),
+            theirs.map_or("none", String::as_str)
+        )),
+        None => Ok(()),
+    }
+}
+
+impl Oracle for Convergence {
+    fn name(&self) -> &'static str {
+        "convergence"
+    }
+
+    fn promise(&self) -> &'static str {
+        "replicas that have exchanged everything hold the same rows, parked rows and row clocks"
+    }
+
+    fn saw(&mut self, _at: Ms, _event: &Event) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn looked(&mut self, _at: Ms, look: &Look) -> Result<(), String> {
+        let mut scopes: BTreeMap<u32, Vec<&DeviceView>> = BTreeMap::new();
+        for device in &look.devices {
+            scopes.entry(device.scope).or_default().push(device);
+        }
+        for (scope, devices) in &scopes {
+            if look.phase == Phase::Settled {
+                self.settled(devices, look.hub.iter().find(|hub| hub.scope == *scope))?;
+                continue;
+            }
+            for pair in devices.windows(2) {
+                let folded = pair.iter().all(|device| device.journal.is_none_or(|entries| entries == 0));
+                if folded && pair[0].clocks == pair[1].clocks && !pair[0].clocks.is_empty() {
+                    self.same_rows(pair[0], pair[1])
+                        .map_err(|what| format!("with the same state merged: {what}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! **Nothing is lost**: a committed write is there until a later or concurrent one wins over it.
+//!
+//! Judged at the end of the quiet period, by the [reference model](crate::model), on the first
+//! device of each scope (the others show the same, or do not [converge](super::Convergence)):
+//!
+//! - A free cell shows a value that somebody wrote into that cell, whole, and that no surviving
+//!   write knowingly replaced. A cell of a pool shows a value that was written into that column of
+//!   some row.
+//! - Where all clocks were right within a bound, of two such values the later one is shown, if
+//!   they are further apart than clocks and their correction may be wrong.
+//! - A row that was inserted and that nobody deleted is visible or parked. What a schema takes
+//!   along on its own account is exempt: rows whose parent was deleted, rows that stood behind
+//!   another one with the same unique value when that was changed or deleted.
+//! - A row is visible because somebody inserted it.
+//!
+//! Legally lost is only what was committed on a device that was destroyed, or whose file was put
+//! back to a copy from before, and that the hub had not acknowledged, or had acknowledged before
+//! its own file was put back to a copy from before that. Such writes may be there or not.
+
+use std::collections::BTreeMap;
+
+use super::{Case, Oracle, words};
+use crate::history::{DeviceView, Event, Look, Phase, RowView};
+use crate::model::{CommitNo, Ledger, Model, Reader, Row, Scope};
+use crate::shape::{Role, RowTag};
+use crate::story::Ms;
+
+/// Clocks that are more wrong than this say nothing about which write is later.
+const RIGHT_WITHIN_MS: u64 = 600_000;
+
+/// How wrong a clock may be after it was corrected by a hub: a handshake may take a quarter of a
+/// minute, and some slack.
+const CORRECTION_MS: u64 = 60_000;
+
+/// See the [module](self).
+pub struct NoLostWrite {
+    reader: Reader,
+}
+
+impl NoLostWrite {
+    /// For a case.
+    pub fn new(_case: &Case, ledger: &Ledger) -> Self {
+        NoLostWrite { reader: ledger.reader() }
+    }
+}
+
+impl Oracle for NoLostWrite {
+    fn name(&self) -> &'static str {
+        "no_lost_write"
+    }
+
+    fn promise(&self) -> &'static str {
+        "a committed write stays until a later or concurrent one wins over it"
+    }
+
+    fn saw(&mut self, at: Ms, event: &Event) -> Result<(), String> {
+        self.reader.saw(at, event);
+        Ok(())
+    }
+
+    fn looked(&mut self, _at: Ms, look: &Look) -> Result<(), String> {
+        if look.phase != Phase::Settled {
+            return Ok(());
+        }
+        let model = self.reader.model();
+        let mut first: BTreeMap<u32, &DeviceView> = BTreeMap::new();
+        for device in &look.devices {
+            first.entry(device.scope).or_insert(device);
+        }
+        first.into_values().try_for_each(|device| judge(&model, device))
+    }
+}
+
+fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
+    let empty = Scope::default();
+    let scope = model.scope(view.scope).unwrap_or(&empty);
+    for (tag, shown) in &view.rows {
+        match scope.find(tag).map(|row| scope.row(row)) {
+            Some(row) => cells(model, scope, row, shown, view)?,
+            None if model.rules().shifting_key(tag.table) => {}
+            None => {
+                let name = words::row(model.shape(), tag);
+                return Err(format!("{} shows {name}, which nobody inserted", view.device));
+            }
+        }
+    }
+    missing(model, scope, view)
+}
+
+fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &DeviceView) -> Result<(), String> {
+    let shape = model.shape();
+    let table = row.tag.table;
+    for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
+        match &declared.role {
+            Role::Free(_) => free_cell(model, scope, row, column, shown, view)?,
+            Role::Pool(_) if !scope.pooled(table, column, value) => {
+                let cell = words::cell(shape, &row.tag, column);
+                return Err(format!("{} shows {value} in {cell}, which nobody wrote there", view.device));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn free_cell(
+    model: &Model,
+    scope: &Scope,
+    row: &Row,
+    column: usize,
+    shown: &RowView,
+    view: &DeviceView,
+) -> Result<(), String> {
+    let name = || words::cell(model.shape(), &row.tag, column);
+    let cell = &row.cells[column];
+    let Some(node) = scope.shown(model.shape(), row, column, shown) else {
+        let value = &shown.cells[column];
+        return Err(format!("{} shows {value:.60} in {}, which nobody wrote there", view.device, name()));
+    };
+    let survives = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
+    let overwritten = cell.overwritten(survives);
+    let describe = |node: u32| {
+        let write = cell.node(node);
+        let by = scope.commitment(write.commit);
+        format!("{} ({} of {} at {} ms)", write.mark, by.tx, by.device, by.at)
+    };
+    if overwritten[node as usize] {
+        let later = (node..cell.nodes().len() as u32)
+            .rev()
+            .find(|&later| cell.knew(later, node) && survives(cell.node(later).commit));
+        let later = later.map_or_else(|| "another write".to_owned(), describe);
+        return Err(format!(
+            "{} shows {} in {}, although {later} had replaced it",
+            view.device,
+            describe(node),
+            name()
+        ));
+    }
+    let error = scope.clock_error_ms();
+    let ambiguous = cell.nodes().iter().any(|write| write.ambiguous);
+    if error > RIGHT_WITHIN_MS || ambiguous {
+        return Ok(());
+    }
+    let margin = CORRECTION_MS + 2 * error;
+    let written_at = |node: u32| scope.commitment(cell.node(node).commit).at;
+    let leaves = (0..cell.nodes().len() as u32).filter(|&other| !overwritten[other as usize]);
+    let later = leaves
+        .filter(|&other| survives(cell.node(other).commit))
+        .find(|&other| written_at(other) > written_at(node) + margin);
+    match later {
+        Some(later) => Err(format!(
+            "{} shows {} in {}, although {} is later, and no clock was more than {error} ms wrong",
+            view.device,
+            describe(node),
+            name(),
+            describe(later)
+        )),
+        None => Ok(()),
+    }
+}
+
+fn missing(model: &Model, scope: &Scope, view: &DeviceView) -> Result<(), String> {
+    let survives = |commit: &CommitNo| model.survival().survives(scope.commitment(*commit));
+    let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
+    let missing = scope.rows().map(|(_, row)| row).filter(|row| {
+        row.deaths.is_empty()
+            && !is_visible(&row.tag)
+            && row.inserts.iter().any(survives)
+            && !scope.may_be_gone(model.shape(), model.rules(), row, &is_visible)
+    });
+    let missing: Vec<&Row> = missing.collect();
+    let parked = view.parked.as_ref().map_or(0, Vec::len);
+    if missing.len() <= parked {
+        return Ok(());
+    }
+    let row = missing[0];
+    let insert = scope.commitment(row.inserts[0]);
+    Err(format!(
+        "{} does not show {}, which {} of {} inserted at {} ms and nobody deleted ({} rows are missing, {parked} are parked)",
+        view.device,
+        words::row(model.shape(), &row.tag),
+        insert.tx,
+        insert.device,
+        insert.at,
+        missing.len()
+    ))
+}

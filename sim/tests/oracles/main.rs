@@ -1,0 +1,8 @@
+//! Every oracle lets the right histories pass and catches the wrong ones.
+
+mod deletes;
+mod parts;
+mod positions;
+mod state;
+mod told;
+mod writes;

@@ -1,0 +1,71 @@
+//! convergence, liveness, honest_status, journal_empties, constraints.
+
+use crate::told::{caught_by, passes};
+
+const ONE: &str = "1 d0 started\n 1 d1 started\n 10 d0 t1 + list r1 w1\n";
+
+#[test]
+fn everyone_shows_the_same_in_the_end() {
+    passes(&format!("{ONE} 90 settled d0: list r1 w1 | d1: list r1 w1"));
+    let two = format!("{ONE} 11 d1 t2 ~ list r1 name w1>w2\n 12 d0 t3 ~ list r1 name w1>w3\n");
+    caught_by("convergence", &format!("{two} 90 settled d0: list r1 w2 | d1: list r1 w3"));
+    caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1: -"));
+    caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1[parked=1]: list r1 w1"));
+    caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1[clock=other]: list r1 w1"));
+}
+
+#[test]
+fn until_then_they_may_differ() {
+    passes(&format!("{ONE} 90 look d0: list r1 w1 | d1: -"));
+}
+
+#[test]
+fn whoever_has_not_got_there_in_time_is_named() {
+    caught_by("liveness", &format!("{ONE} 20 quiet\n 90 settled d0: list r1 w1 | d1[offline]: -"));
+    caught_by("liveness", &format!("{ONE} 20 quiet\n 90 settled d0: list r1 w1 | d1[behind]: list r1 w1"));
+    caught_by("liveness", &format!("{ONE} 20 quiet\n 90 settled d0: list r1 w1"));
+    caught_by("liveness", &format!("{ONE} 20 quiet\n 200000 settled d0: list r1 w1 | d1: list r1 w1"));
+    passes(&format!("{ONE} 20 quiet\n 30 d1 lost\n 90 settled d0: list r1 w1"));
+}
+
+#[test]
+fn whoever_has_everything_says_so() {
+    caught_by("honest_status", &format!("{ONE} 90 settled d0: list r1 w1 | d1[offline]: list r1 w1"));
+}
+
+#[test]
+fn whoever_says_in_sync_has_nothing_pending() {
+    caught_by("honest_status", &format!("{ONE} 90000 look d0[pending=1]: list r1 w1 | d1: list r1 w1"));
+    passes(&format!("{ONE} 90000 look d0[pending=1,offline]: list r1 w1 | d1: list r1 w1"));
+    caught_by("honest_status", &format!("{ONE} 90000 look d0[journal=2]: list r1 w1"));
+    passes(&format!("{ONE} 1000 look d0[journal=2]: list r1 w1"));
+}
+
+#[test]
+fn what_was_written_long_ago_on_a_device_in_sync_has_reached_the_others() {
+    caught_by("honest_status", &format!("{ONE} 90000 look d0: list r1 w1 | d1: -"));
+    passes(&format!("{ONE} 1000 look d0: list r1 w1 | d1: -"));
+    passes(&format!("{ONE} 90000 look d0[offline]: list r1 w1 | d1: -"));
+    passes(&format!("{ONE} 90000 look d0: list r1 w1 | d1[offline]: -"));
+    passes(&format!("{ONE} 80000 hub crashed\n 90000 look d0: list r1 w1 | d1: -"));
+    let updated = format!("{ONE} 20 d0 t2 ~ list r1 name w1>w2\n");
+    caught_by("honest_status", &format!("{updated} 90000 look d0: list r1 w2 | d1: list r1 w1"));
+}
+
+#[test]
+fn nothing_is_kept_aside_in_the_end() {
+    caught_by("journal_empties", &format!("{ONE} 90 settled d0: list r1 w1 | d1[journal=3]: list r1 w1"));
+    caught_by("journal_empties", &format!("{ONE} 90 settled d0: list r1 w1 | d1[staged=3]: list r1 w1"));
+    passes(&format!("{ONE} 90 look d0: list r1 w1 | d1[journal=3,staged=3,offline]: list r1 w1"));
+}
+
+#[test]
+fn a_database_has_nothing_to_complain_of() {
+    caught_by("constraints", &format!("{ONE} 90 look d0: list r1 w1 | d1[broken]: list r1 w1"));
+}
+
+#[test]
+fn the_same_state_shows_the_same_rows_at_any_time() {
+    let told = "10 d0 t1 + list r1 w1; + list r2 w2\n";
+    passes(&format!("{told} 20 look d0: list r1 w1, list r2 w2 | d1: list r1 w1, list r2 w2"));
+}
