@@ -2,7 +2,7 @@
 //! does, without its futures.
 
 use pocketsync_core::session::{Event as Said, Output, RequestId, Session, SessionConfig, SessionEnd};
-use pocketsync_core::store::{ChunkOutcome, Mark, Store, StoreError, StoreReply, StoreRequest};
+use pocketsync_core::store::{ChunkOutcome, Mark, StoreError, StoreReply, StoreRequest};
 
 use super::device::{Link, Phase, true_now};
 use super::fleet::Fleet;
@@ -160,7 +160,7 @@ impl Fleet<'_> {
         }
         let device = &mut self.devices[number];
         let applies = matches!(request, StoreRequest::Apply { .. });
-        let reply = device.disk.store.run(request);
+        let reply = device.between.run(&mut device.disk.store, request);
         if let Ok(StoreReply::Applied(outcomes)) = &reply {
             self.holds(number, outcomes);
         }
@@ -261,7 +261,7 @@ impl Fleet<'_> {
         if !device.runs {
             return;
         }
-        let status = device.status_now();
+        let status = self.parts.status(DeviceNo(number as u32), device.status_now());
         if device.status.as_ref() != Some(&status) {
             let was = device.status.replace(status.clone());
             self.count_live(was.as_ref(), Some(&status));

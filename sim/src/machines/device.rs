@@ -11,6 +11,7 @@ use pocketsync_core::session::{RequestId, Session};
 use pocketsync_core::store::MemoryStore;
 
 use super::draw::{Draw, Purpose};
+use super::parts::{Between, Direct};
 use super::retry::Retry;
 use super::wire::Wire;
 use crate::history::StatusView;
@@ -90,6 +91,7 @@ pub(super) struct Device {
     /// Which life of its process this is.
     pub(super) run: u32,
     pub(super) disk: Disk,
+    pub(super) between: Box<dyn Between>,
     pub(super) image: Option<(Ms, Disk)>,
     clock: Clock,
     /// Since when `clock` says how wrong it is.
@@ -136,6 +138,7 @@ impl Device {
             runs: false,
             run: 0,
             disk: Disk { store, unacked: VecDeque::new(), whole: true },
+            between: Box::new(Direct),
             image: None,
             clock,
             clock_since: 0,

@@ -4,6 +4,7 @@ use pocketsync_core::id::Scope;
 
 use super::device::{Device, true_now};
 use super::hub::HubNode;
+use super::parts::Parts;
 use super::queue::{Happening, Queue};
 use crate::engine::EngineError;
 use crate::history::{Event, Fault, Phase as LookPhase};
@@ -19,6 +20,7 @@ pub(super) struct Fleet<'a> {
     pub(super) shape: &'a Shape,
     pub(super) story: &'a Story,
     pub(super) judge: &'a mut Judge,
+    pub(super) parts: &'a dyn Parts,
     pub(super) now: Ms,
     pub(super) queue: Queue,
     pub(super) devices: Vec<Device>,
@@ -38,7 +40,12 @@ pub(super) struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(shape: &'a Shape, story: &'a Story, judge: &'a mut Judge) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        shape: &'a Shape,
+        story: &'a Story,
+        judge: &'a mut Judge,
+        parts: &'a dyn Parts,
+    ) -> Result<Self, EngineError> {
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {
@@ -56,9 +63,10 @@ impl<'a> Fleet<'a> {
             shape,
             story,
             judge,
+            parts,
             now: 0,
             queue: Queue::default(),
-            hub: HubNode::new(story.seed, devices.len()),
+            hub: HubNode::new(story.seed, devices.len(), parts.hub()),
             devices,
             scopes,
             next_scope: 0,

@@ -6,11 +6,12 @@ use pocketsync_core::hub::{ConnId, Hub, HubConfig, HubOutput};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::Stamp;
 use pocketsync_core::session::{Admitted, RequestId, Rights};
-use pocketsync_core::store::{ChunkOutcome, Mark, MemoryStore, Store, StoreReply, StoreRequest};
+use pocketsync_core::store::{ChunkOutcome, Mark, MemoryStore, StoreReply, StoreRequest};
 
 use super::device::{Phase, true_now};
 use super::draw::{Draw, Purpose};
 use super::fleet::Fleet;
+use super::parts::Between;
 use super::queue::Happening;
 use super::wire::Way;
 use crate::history::{Event, Fault};
@@ -22,6 +23,7 @@ const OWNER: u64 = u64::MAX;
 /// The hub.
 pub(super) struct HubNode {
     pub(super) store: MemoryStore,
+    between: Box<dyn Between>,
     pub(super) image: Option<(Ms, MemoryStore)>,
     pub(super) machine: Hub,
     config: HubConfig,
@@ -43,7 +45,7 @@ pub(super) struct HubNode {
 }
 
 impl HubNode {
-    pub(super) fn new(seed: u64, devices: usize) -> Self {
+    pub(super) fn new(seed: u64, devices: usize, between: Box<dyn Between>) -> Self {
         let mut config = HubConfig::default();
         // Room for everyone, with connections that were lost and not yet given up.
         config.max_connections = config.max_connections.max(devices.saturating_mul(4));
@@ -55,6 +57,7 @@ impl HubNode {
         let site = SiteId::from_bytes(site);
         HubNode {
             store: MemoryStore::hub(site, stamp(seed, 0)),
+            between,
             image: None,
             machine: Hub::new(config.clone(), true_now(0)),
             config,
@@ -113,6 +116,7 @@ impl Fleet<'_> {
     pub(super) fn restart_hub(&mut self) {
         self.hub.openings += 1;
         self.hub.runs = true;
+        self.hub.between = self.parts.hub();
         self.hub.store.reopen(stamp(self.story.seed, self.hub.openings));
         self.saw(&Event::Fault(Fault::HubRestarted));
     }
@@ -181,7 +185,7 @@ impl Fleet<'_> {
             StoreRequest::Apply { chunks, .. } => chunks.iter().map(|chunk| chunk.peer).collect(),
             _ => Vec::new(),
         };
-        let reply = self.hub.store.run(request);
+        let reply = self.hub.between.run(&mut self.hub.store, request);
         if let Ok(StoreReply::Applied(outcomes)) = &reply {
             self.hub_holds(&scope, &peers, outcomes);
         }

@@ -72,7 +72,7 @@ impl Fleet<'_> {
             journal: None,
             complaints: None,
             staged_bytes: store.staged_bytes(&device.scope),
-            status: device.status_now(),
+            status: self.parts.status(DeviceNo(number as u32), device.status_now()),
             whole: device.disk.whole,
         }
     }

@@ -24,6 +24,7 @@ mod fleet;
 mod hub;
 mod looks;
 mod moves;
+mod parts;
 mod queue;
 mod retry;
 mod transit;
@@ -37,6 +38,8 @@ use crate::oracle::Judge;
 use crate::shape::Shape;
 use crate::story::Story;
 use fleet::Fleet;
+
+pub use parts::{Altered, Between, Direct, Parts};
 
 const NAME: &str = "machines";
 
@@ -71,7 +74,7 @@ impl Engine for Machines {
     }
 
     fn run(&self, shape: &Arc<Shape>, story: &Arc<Story>, judge: &mut Judge) -> Result<(), EngineError> {
-        Fleet::new(shape, story, judge)?.run();
+        Fleet::new(shape, story, judge, &Direct)?.run();
         Ok(())
     }
 }

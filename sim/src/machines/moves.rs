@@ -169,8 +169,9 @@ impl Fleet<'_> {
 
     /// The process of a device starts.
     pub(super) fn start(&mut self, number: usize) {
-        let seed = self.story.seed;
+        let (seed, between) = (self.story.seed, self.parts.device(DeviceNo(number as u32)));
         let device = &mut self.devices[number];
+        device.between = between;
         let stamp = device.next_stamp(seed, number);
         device.disk.store.reopen(stamp);
         device.runs = true;

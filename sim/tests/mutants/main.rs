@@ -1,0 +1,78 @@
+//! The oracles can fail: every kind of broken part is found out by the oracle that guards the
+//! promise it breaks, and parts that are not broken are not.
+
+mod broken;
+mod stories;
+
+use broken::Mutant;
+use pocketsync_sim::engine::Engine;
+use pocketsync_sim::machines::{Altered, Direct, Parts};
+use pocketsync_sim::oracle::{self, Case, Judge, Violation};
+use stories::About;
+
+/// Within how many seeds a mutant must be found out.
+const SEEDS: u64 = 200;
+
+fn run(parts: impl Parts, about: About, seed: u64, oracles: &[&str]) -> Option<Violation> {
+    let case = Case { shape: stories::shape(), story: stories::story(about, seed) };
+    let all = oracle::all(&case).into_iter();
+    let asked = all.filter(|oracle| oracles.is_empty() || oracles.contains(&oracle.name())).collect();
+    let engine = Altered(parts);
+    let mut judge = Judge::new(case.clone(), asked, engine.has_sqlite());
+    engine.run(&case.shape, &case.story, &mut judge).expect("the machines have no world that fails");
+    judge.violation().cloned()
+}
+
+/// Asserts that each of these oracles, asked alone, finds the mutant out.
+#[track_caller]
+fn found_out(mutant: Mutant, about: About, oracles: &[&str]) {
+    for oracle in oracles {
+        let found = (0..SEEDS).find_map(|seed| Some((seed, run(mutant, about, seed, &[oracle])?)));
+        match found {
+            Some((seed, violation)) => println!("{mutant:?} in {about:?}: seed {seed}: {violation}"),
+            None => panic!("{oracle} does not notice {mutant:?} in {SEEDS} stories about {about:?}"),
+        }
+    }
+}
+
+#[test]
+fn parts_that_are_not_broken_keep_every_promise() {
+    for about in stories::ALL {
+        for seed in 0..SEEDS {
+            if let Some(violation) = run(Direct, about, seed, &[]) {
+                panic!("seed {seed}, {about:?}: {violation}");
+            }
+        }
+    }
+}
+
+macro_rules! mutants {
+    ($($name:ident: $mutant:ident in $about:ident, $($oracle:literal),+;)*) => {$(
+        #[test]
+        fn $name() {
+            found_out(Mutant::$mutant, About::$about, &[$($oracle),+]);
+        }
+    )*};
+}
+
+mutants! {
+    a_hub_that_drops_groups: HubDropsGroups in Talk, "convergence", "acked_is_durable", "no_lost_write";
+    a_hub_that_acknowledges_early: HubAcksEarly in Disasters, "cursors", "acked_is_durable";
+    a_device_that_drops_groups: DeviceDropsGroups in Talk, "convergence";
+    folds_that_are_skipped: SkipsFolds in Talk, "convergence", "acked_is_durable", "honest_status";
+    deaths_that_are_not_told: StripsDeaths in Talk, "convergence", "no_zombies";
+    the_dead_that_rise: RaisesTheDead in Talk, "no_zombies";
+    older_writes_that_win: OlderWins in Talk, "convergence";
+    versions_that_change_after_they_were_told: RestampsWhatIsOffered in Talk, "convergence";
+    groups_of_which_half_is_applied: AppliesHalf in Talk, "whole_transactions", "convergence";
+    echoes: Echoes in Talk, "convergence";
+    cursors_that_go_back: CursorGoesBack in Commuters, "cursors";
+    gaps_that_are_missed: MissesGaps in Commuters, "convergence";
+    pieces_that_are_forgotten: ForgetsStaged in Bulk, "convergence";
+    rows_that_come_twice: DoublesRows in Talk, "no_zombies";
+    writes_that_come_back: GoesBackInTime in Talk, "causality", "convergence";
+    values_that_are_torn: TearsValues in Talk, "convergence", "no_lost_write";
+    rows_that_go_by_themselves: LosesRows in Talk, "no_lost_write", "acked_is_durable";
+    a_status_that_lies: LiesInSync in Commuters, "honest_status";
+    a_status_that_never_says_in_sync: NeverInSync in Talk, "honest_status";
+}
