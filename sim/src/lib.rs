@@ -15,6 +15,8 @@
 //! figures, with the program `pocketsync-sim`, whose [outcomes](outcome) and [reports](report) are
 //! also at hand here.
 
+pub mod app;
+pub mod determinism;
 pub mod engine;
 pub mod failure;
 pub mod history;

@@ -5,14 +5,14 @@ use crate::history::Cause;
 /// Sorts the frames of one direction of a link. A message may be cut into several frames; only the
 /// first of them says what it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     /// What the message is for that the next frame continues.
     inside: Option<Cause>,
 }
 
 impl Sorter {
     /// What this frame, the next of its direction, is for.
-    pub(super) fn sort(&mut self, frame: &[u8]) -> Cause {
+    pub(crate) fn sort(&mut self, frame: &[u8]) -> Cause {
         let ends = frame.first().is_none_or(|header| header & 1 == 1);
         let cause = self.inside.unwrap_or_else(|| cause_of(frame.get(1).copied()));
         self.inside = (!ends).then_some(cause);

@@ -16,7 +16,7 @@
 //! thirty devices, scope by scope in turn; at its end every scope is looked at, each in a look of
 //! its own with the same time.
 
-mod cause;
+pub(crate) mod cause;
 mod client;
 mod device;
 mod draw;

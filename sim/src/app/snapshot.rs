@@ -1,0 +1,160 @@
+//! The rows that an application sees, by tag.
+
+use std::collections::BTreeMap;
+
+use pocketsync_core::value::Value;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use crate::history::{RowView, Rows};
+use crate::shape::{Key, Role, RowTag, Shape, TableShape};
+
+/// The rows of all tables at one moment.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Snapshot {
+    pub(super) tables: Vec<BTreeMap<String, Row>>,
+}
+
+/// A row, and how it is found.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Row {
+    pub(super) cells: Vec<Value>,
+    pub(super) copies: u32,
+    /// The values of its key's columns.
+    pub(super) key: Vec<Value>,
+}
+
+impl Snapshot {
+    /// Reads all rows. Those of tables without a tag cannot be named, and are left out.
+    ///
+    /// # Errors
+    /// When SQLite cannot read them.
+    pub fn read(conn: &Connection, shape: &Shape) -> rusqlite::Result<Snapshot> {
+        let mut raw = Vec::with_capacity(shape.tables.len());
+        for table in &shape.tables {
+            raw.push(read_table(conn, table)?);
+        }
+        // The tag of the row that has this key, by table. Tables come after those they refer to.
+        let mut tags: Vec<BTreeMap<Value, String>> = vec![BTreeMap::new(); shape.tables.len()];
+        for (number, table) in shape.tables.iter().enumerate() {
+            let columns = table.key_columns();
+            let named: BTreeMap<Value, String> = raw[number]
+                .iter()
+                .filter_map(|row| Some((row[*columns.first()?].clone(), tag(table, row, &tags)?)))
+                .collect();
+            tags[number] = named;
+        }
+        let mut tables = Vec::with_capacity(shape.tables.len());
+        for (table, rows) in shape.tables.iter().zip(raw) {
+            let mut named: BTreeMap<String, Row> = BTreeMap::new();
+            for row in rows {
+                let Some(name) = tag(table, &row, &tags) else { continue };
+                let key = table.key_columns().iter().map(|&column| row[column].clone()).collect();
+                let cells: Vec<Value> = (row.iter().zip(&table.columns))
+                    .map(|(value, column)| shown(value, &column.role, &tags))
+                    .collect();
+                let row = Row { cells, copies: 1, key };
+                match named.get_mut(&name) {
+                    None => drop(named.insert(name, row)),
+                    Some(twin) => {
+                        let copies = twin.copies + 1;
+                        if row.cells < twin.cells {
+                            *twin = row;
+                        }
+                        twin.copies = copies;
+                    }
+                }
+            }
+            tables.push(named);
+        }
+        Ok(Snapshot { tables })
+    }
+
+    /// The rows as oracles want them.
+    pub fn into_rows(self) -> Rows {
+        let tables = self.tables.into_iter().enumerate();
+        tables
+            .flat_map(|(table, rows)| {
+                rows.into_iter().map(move |(name, row)| {
+                    (RowTag { table, name }, RowView { cells: row.cells, copies: row.copies })
+                })
+            })
+            .collect()
+    }
+}
+
+impl TableShape {
+    pub(super) fn key_columns(&self) -> &[usize] {
+        match &self.key {
+            Key::Surrogate { column } => std::slice::from_ref(column),
+            Key::Natural { columns } => columns,
+        }
+    }
+}
+
+fn read_table(conn: &Connection, table: &TableShape) -> rusqlite::Result<Vec<Vec<Value>>> {
+    let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
+    let sql = format!("SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut read = Vec::new();
+    while let Some(row) = rows.next()? {
+        let cells = (0..columns.len()).map(|at| Ok(value(row.get_ref(at)?)));
+        read.push(cells.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(read)
+}
+
+fn value(read: ValueRef<'_>) -> Value {
+    match read {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(text.to_vec()),
+        ValueRef::Blob(blob) => Value::Blob(blob.to_vec()),
+    }
+}
+
+/// What a row is called; `None` where its table has no column to call it by.
+fn tag(table: &TableShape, row: &[Value], tags: &[BTreeMap<Value, String>]) -> Option<String> {
+    match &table.key {
+        Key::Surrogate { .. } => {
+            let column = table.columns.iter().position(|column| column.role == Role::Tag)?;
+            Some(word(&row[column]))
+        }
+        Key::Natural { columns } => Some(natural_tag(table, columns.iter().map(|&at| (at, &row[at])), tags)),
+    }
+}
+
+fn natural_tag<'a>(
+    table: &TableShape,
+    key: impl Iterator<Item = (usize, &'a Value)>,
+    tags: &[BTreeMap<Value, String>],
+) -> String {
+    let parts = key.map(|(column, value)| word(&shown(value, &table.columns[column].role, tags)));
+    parts.collect::<Vec<_>>().join("|")
+}
+
+/// A cell as it is the same on every device.
+fn shown(value: &Value, role: &Role, tags: &[BTreeMap<Value, String>]) -> Value {
+    match role {
+        Role::RowKey => Value::Null,
+        Role::Reference { table } if *value != Value::Null => match tags[*table].get(value) {
+            Some(tag) => Value::text(tag),
+            None => Value::text(&format!("?{}", word(value))),
+        },
+        _ => value.clone(),
+    }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// An identifier in SQL.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,349 @@
+//! A story from its begin to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pocketsync_core::driver::State;
+use turmoil::Sim;
+
+use super::clock::Time;
+use super::device::Device;
+use super::hub::{Hub, serve};
+use super::line::HUB;
+use super::parts::Parts;
+use super::records::{Record, Records};
+use super::{Stop, message};
+use crate::determinism::Chance;
+use crate::history::{Event, Fault};
+use crate::oracle::Judge;
+use crate::shape::Shape;
+use crate::story::{Cut, DeviceNo, Move, Ms, Story};
+
+/// How long hosts run at a time.
+const TICK: Duration = Duration::from_millis(10);
+/// For so long after a move nothing is skipped.
+const AWAKE_MS: Ms = 100;
+/// How many segments may wait in a socket.
+const TCP_CAPACITY: usize = 1 << 12;
+/// How often devices that say that they are done are looked at, at most.
+const SETTLED_EVERY_MS: Ms = 1_000;
+/// What a client of an honest hub over an honest link must never tell.
+const NEVER: [&str; 3] = ["bad_message", "too_large", "corrupt"];
+
+/// A run.
+pub(super) struct Run<'a, P: Parts> {
+    pub(super) parts: &'a Arc<P>,
+    pub(super) shape: &'a Shape,
+    pub(super) story: &'a Story,
+    pub(super) judge: &'a mut Judge,
+    pub(super) dir: PathBuf,
+    pub(super) sim: Sim<'static>,
+    pub(super) time: Arc<Time>,
+    pub(super) records: Records,
+    pub(super) devices: Vec<Device>,
+    pub(super) hub: Hub,
+    /// What is left to chance on the application's side.
+    pub(super) chance: Chance,
+    /// Something may look different from how it did at the last look.
+    pub(super) stirred: bool,
+    next_move: usize,
+    next_look: Ms,
+    next_settled: Ms,
+    awake_until: Ms,
+    quiet_since: Option<Ms>,
+}
+
+/// Runs a story with files in `dir`.
+pub(super) fn run<P: Parts>(
+    parts: &Arc<P>,
+    shape: &Shape,
+    story: &Story,
+    judge: &mut Judge,
+    dir: &Path,
+) -> Result<(), Stop> {
+    let time = Arc::new(Time::default());
+    let records = Records::default();
+    let mut builder = turmoil::Builder::new();
+    builder
+        .tick_duration(TICK)
+        .tcp_capacity(TCP_CAPACITY)
+        .simulation_duration(Duration::from_secs(u64::from(u32::MAX)))
+        .rng_seed(story.seed);
+    let device =
+        |(number, planned)| Device::new(DeviceNo(number as u32), planned, dir, story.seed, &time, &records);
+    let mut run = Run {
+        parts,
+        shape,
+        story,
+        judge,
+        dir: dir.to_owned(),
+        sim: builder.build(),
+        devices: story.devices.iter().enumerate().map(device).collect(),
+        hub: Hub::new(dir, &time),
+        chance: Chance::new(story.seed, "application", 0),
+        stirred: true,
+        next_move: 0,
+        next_look: story.check_every_ms,
+        next_settled: 0,
+        awake_until: 0,
+        quiet_since: None,
+        time,
+        records,
+    };
+    run.start_hub()?;
+    run.play()
+}
+
+impl<P: Parts> Run<'_, P> {
+    fn play(&mut self) -> Result<(), Stop> {
+        loop {
+            self.do_what_is_due()?;
+            self.tick()?;
+            if self.quiet_since.is_some() {
+                if self.has_settled()? {
+                    return Ok(());
+                }
+            } else {
+                self.skip();
+            }
+        }
+    }
+
+    fn do_what_is_due(&mut self) -> Result<(), Stop> {
+        let now = self.time.ms();
+        for number in 0..self.devices.len() {
+            let device = &self.devices[number];
+            let is_new = !device.exists && !device.lost && self.story.devices[number].from <= now;
+            if is_new && !self.is_copy(device.no) {
+                self.begin(number, None)?;
+                self.stir();
+            }
+        }
+        while let Some(planned) = self.story.moves.get(self.next_move)
+            && planned.at <= now
+        {
+            self.next_move += 1;
+            // A story may have been cut short by hand.
+            if planned.at < self.story.quiet_at {
+                self.do_move(&planned.what)?;
+                self.stir();
+            }
+        }
+        self.restart_what_is_due(now)?;
+        if self.quiet_since.is_none() && now >= self.story.quiet_at {
+            self.calm_down()?;
+            self.quiet_since = Some(now);
+        }
+        if self.quiet_since.is_none() && now >= self.next_look {
+            self.next_look = now + self.story.check_every_ms.max(1);
+            if std::mem::take(&mut self.stirred) {
+                self.look_in_passing()?;
+            }
+        }
+        self.unbroken()
+    }
+
+    fn stir(&mut self) {
+        self.stirred = true;
+        self.awake_until = self.time.ms() + AWAKE_MS;
+    }
+
+    fn is_copy(&self, device: DeviceNo) -> bool {
+        let copies = |planned: &crate::story::Planned| matches!(planned.what, Move::Clone { copy, .. } if copy == device);
+        self.story.moves.iter().any(copies)
+    }
+
+    /// All hosts run for a tick, and what they have to tell is told.
+    fn tick(&mut self) -> Result<(), Stop> {
+        let stepped = self.sim.step();
+        self.time.ran(self.sim.elapsed());
+        self.tell_records();
+        if let Err(error) = stepped {
+            return Err(match error.downcast::<tokio::task::JoinError>() {
+                Ok(error) if error.is_panic() => Stop::Panicked(message(&*error.into_panic())),
+                Ok(error) => Stop::failed("a host stopped", error),
+                Err(error) => Stop::failed("a host failed", error),
+            });
+        }
+        self.bury_the_killed()?;
+        self.tell_statuses();
+        self.unbroken()
+    }
+
+    pub(super) fn saw(&mut self, event: &Event) {
+        let at = self.time.ms();
+        self.judge.saw(at, event);
+    }
+
+    pub(super) fn fault(&mut self, fault: Fault) {
+        self.saw(&Event::Fault(fault));
+    }
+
+    fn unbroken(&self) -> Result<(), Stop> {
+        match self.judge.violation() {
+            Some(_) => Err(Stop::Broken),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn tell_records(&mut self) {
+        let at = self.time.ms();
+        for record in self.records.take() {
+            match record {
+                Record::Event(event) => self.judge.saw(at, &event),
+                Record::Frame(kind, frame) => self.judge.trace_bytes(at, kind, &frame),
+            }
+        }
+    }
+
+    /// Tells of clients that say something else than before.
+    fn tell_statuses(&mut self) {
+        for number in 0..self.devices.len() {
+            let device = &self.devices[number];
+            let Some((status, view)) = device.told_status(&**self.parts, &self.dir) else { continue };
+            let no = device.no;
+            let before = device.status.clone();
+            let known = device.life.as_ref().and_then(|life| life.process.known());
+            let acknowledged =
+                known.filter(|known| status.pending == 0 && device.acknowledged != Some(*known));
+            if before.as_ref() != Some(&view) {
+                let failed = status.last_error.as_ref().filter(|error| {
+                    let link = &device.line.link;
+                    NEVER.contains(&error.code) && link.duplicate == 0.0 && link.reorder == 0.0
+                });
+                if let Some(error) = failed {
+                    let promise = "nobody is told that what it sent or has stored makes no sense";
+                    let at = self.time.ms();
+                    self.judge.broken(at, "no_protocol_error", promise, format!("{no} is told: {error}"));
+                }
+                self.devices[number].status = Some(view.clone());
+                self.saw(&Event::Status { device: no, status: view });
+                let was_live = before.is_some_and(|before| before.state == State::Live.name());
+                if status.state == State::Live && !was_live {
+                    self.devices[number].caught_up = true;
+                    self.saw(&Event::CaughtUp { device: no });
+                }
+            }
+            if let Some(through) = acknowledged {
+                self.devices[number].acknowledged = Some(through);
+                self.saw(&Event::Acknowledged { device: no, through });
+            }
+        }
+    }
+
+    /// Nothing fails from now on, everyone is there, and everyone is connected.
+    fn calm_down(&mut self) -> Result<(), Stop> {
+        self.hub.killed_by = None;
+        if let Some(life) = &self.hub.life {
+            life.process.disarm();
+        } else {
+            self.restart_hub()?;
+        }
+        for number in 0..self.devices.len() {
+            let device = &mut self.devices[number];
+            device.line.calm_down();
+            device.killed_by = None;
+            if !device.exists || device.lost {
+                continue;
+            }
+            match &device.life {
+                Some(life) => life.process.disarm(),
+                None => self.restart(number)?,
+            }
+            if !self.devices[number].online || self.devices[number].cut.is_some() {
+                self.connect(number);
+            }
+        }
+        self.saw(&Event::Quiet);
+        Ok(())
+    }
+
+    /// In the quiet period: whether all is exchanged, or nobody waits for it any longer.
+    fn has_settled(&mut self) -> Result<bool, Stop> {
+        let now = self.time.ms();
+        let over = self.quiet_since.is_some_and(|since| now >= since + self.story.quiet_ms);
+        let done = |device: &Device| {
+            let status = device.status.as_ref();
+            status.is_some_and(|status| status.state == State::Live.name() && status.pending == 0)
+        };
+        let mut running = self.devices.iter().filter(|device| device.exists && !device.lost);
+        let maybe = now >= self.next_settled && running.all(done);
+        if !over && !maybe {
+            return Ok(false);
+        }
+        self.next_settled = now + SETTLED_EVERY_MS;
+        let settled = self.look_closely(over)?;
+        self.unbroken()?;
+        Ok(settled || over)
+    }
+
+    /// Skips the time until the next move while nobody is online: nothing happens then that cannot
+    /// as well happen at its end.
+    fn skip(&mut self) {
+        let now = self.time.ms();
+        let online = |device: &Device| device.life.is_some() && device.online;
+        if now < self.awake_until || self.devices.iter().any(online) {
+            return;
+        }
+        let moves = self.story.moves.get(self.next_move).map(|planned| planned.at);
+        let births = self.devices.iter().enumerate().filter(|(_, device)| !device.exists && !device.lost);
+        let births = births.map(|(number, _)| self.story.devices[number].from).filter(|from| *from > now);
+        let restarts = self.devices.iter().filter_map(|device| device.restart_at);
+        let kills = self.devices.iter().filter_map(|device| device.killed_by.map(|(at, _)| at));
+        let hub = self.hub.restart_at.into_iter().chain(self.hub.killed_by.map(|(at, _)| at));
+        let look = self.stirred.then_some(self.next_look);
+        let next = moves.into_iter().chain(births).chain(restarts).chain(kills).chain(hub).chain(look);
+        let next = next.chain([self.story.quiet_at]).min().unwrap_or(now);
+        if next > now {
+            self.time.skip(next - now);
+        }
+    }
+
+    /// Gives a device a host, or starts the one that it has anew.
+    pub(super) fn run_host(&mut self, number: usize) {
+        let device = &mut self.devices[number];
+        let host = device.host.clone();
+        if device.has_host {
+            self.sim.bounce(host);
+            return;
+        }
+        device.has_host = true;
+        let slot = Arc::clone(&device.slot);
+        self.sim.host(host.as_str(), move || {
+            let driver = slot.lock().expect("nobody panics while holding a slot").take();
+            async move {
+                if let Some(driver) = driver {
+                    driver.await;
+                }
+                Ok(())
+            }
+        });
+        let link = &device.line.link;
+        let (min, max) = (link.latency_min_ms, link.latency_max_ms.max(link.latency_min_ms));
+        let ms = |ms: u32| Duration::from_millis(ms.into());
+        self.sim.set_link_latency(host.as_str(), HUB, ms(min));
+        self.sim.set_link_max_message_latency(host.as_str(), HUB, ms(max));
+        match self.devices[number].cut {
+            Some(Cut::Silent) => self.sim.partition(host.as_str(), HUB),
+            Some(Cut::Held) => self.sim.hold(host.as_str(), HUB),
+            _ => {}
+        }
+    }
+
+    fn start_hub(&mut self) -> Result<(), Stop> {
+        self.hub.start(&**self.parts, self.story.seed, &self.time, &self.records)?;
+        let (slot, time) = (Arc::clone(&self.hub.slot), Arc::clone(&self.time));
+        self.sim.host(HUB, move || {
+            let program = slot.lock().expect("nobody panics while holding a slot").take();
+            let time = Arc::clone(&time);
+            async move {
+                match program {
+                    Some((server, driver)) => serve(server, driver, time).await,
+                    None => Ok(()),
+                }
+            }
+        });
+        Ok(())
+    }
+}
