@@ -175,7 +175,11 @@ impl Runs {
         std::iter::from_fn(move || {
             while let Some(coming) = &mut runs {
                 if let Some(ran) = ordered.take_next() {
-                    return Some(ran);
+                    // It may have ended before a smaller seed was found to fail.
+                    if ran.seed < line.end.load(Ordering::SeqCst) {
+                        return Some(ran);
+                    }
+                    continue;
                 }
                 match coming.next() {
                     Some(ran) => ordered.put(ran.seed, ran),
