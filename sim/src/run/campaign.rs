@@ -170,7 +170,7 @@ impl Runs {
     pub fn in_order(self, first: u64) -> impl Iterator<Item = Ran> {
         let line = Arc::clone(&self.line);
         let mut runs = Some(self);
-        let mut ordered = super::Ordered::from(first);
+        let mut ordered = super::Ordered::<Ran>::from(first);
         let mut rest = None;
         std::iter::from_fn(move || {
             while let Some(coming) = &mut runs {

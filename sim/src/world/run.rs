@@ -24,6 +24,8 @@ use crate::story::{Cut, DeviceNo, Move, Ms, Story};
 const TICK: Duration = Duration::from_millis(10);
 /// For so long after a move nothing is skipped.
 const AWAKE_MS: Ms = 100;
+/// For so long after a link went away nothing is skipped: who has just written finds it out.
+const PARTING_MS: Ms = 2_000;
 /// How many segments may wait in a socket.
 const TCP_CAPACITY: usize = 1 << 12;
 /// How often devices that say that they are done are looked at, at most.
@@ -128,6 +130,9 @@ impl<P: Parts> Run<'_, P> {
             if planned.at < self.story.quiet_at {
                 self.do_move(&planned.what)?;
                 self.stir();
+                if matches!(planned.what, Move::Disconnect { .. }) {
+                    self.awake_until = self.time.ms() + PARTING_MS;
+                }
             }
         }
         self.restart_what_is_due(now)?;
@@ -146,7 +151,7 @@ impl<P: Parts> Run<'_, P> {
 
     fn stir(&mut self) {
         self.stirred = true;
-        self.awake_until = self.time.ms() + AWAKE_MS;
+        self.awake_until = self.awake_until.max(self.time.ms() + AWAKE_MS);
     }
 
     fn is_copy(&self, device: DeviceNo) -> bool {
