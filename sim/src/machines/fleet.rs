@@ -172,7 +172,7 @@ impl<'a> Fleet<'a> {
             }
             Happening::Clock { device, run } => {
                 if self.devices[device].run == run {
-                    self.clock_jumped(device);
+                    self.notice_jump(device);
                 }
             }
             Happening::Restart { device, run } => {

@@ -93,6 +93,12 @@ impl Model {
         self.scopes.get(&scope)
     }
 
+    /// Whether what a device shows of a row may be one or the other of two that go by one tag, so
+    /// that its cells say nothing.
+    pub fn is_doubtful(&self, scope: &Scope, row: &Row) -> bool {
+        self.survival.may_be_doubled(scope, row)
+    }
+
     /// Something happened.
     pub fn saw(&mut self, at: Ms, event: &Event) {
         match event {

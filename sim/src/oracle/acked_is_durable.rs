@@ -94,7 +94,7 @@ fn judge(
                     let replaced = scope
                         .shown(shape, row, column, shown)
                         .filter(|&shown| row.cells[column].knew(node, shown));
-                    if let Some(replaced) = replaced {
+                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
                         return Err(format!(
                             "{} shows {} in {}, which {} had replaced by {}",
                             view.device,

@@ -114,7 +114,7 @@ fn remember(
     let cell = &known.cells[column];
     let key = (row, column as u16);
     match memory.get(&key) {
-        Some(&before) if cell.knew(before, node) => {
+        Some(&before) if cell.knew(before, node) && !model.is_doubtful(scope, known) => {
             let name = words::cell(model.shape(), &known.tag, column);
             let (lost, won) = (&cell.node(before).mark, &cell.node(node).mark);
             Err(format!("shows {won} in {name} again, after it had shown {lost}, which had replaced it"))

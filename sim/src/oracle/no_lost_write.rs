@@ -13,6 +13,8 @@
 //!   another one with the same unique value when that was changed or deleted.
 //! - A row is visible because somebody inserted it, or the schema itself.
 //!
+//! Where a copied file may have made two rows of one, what they show is not judged.
+//!
 //! Legally lost is only what was committed on a device that was destroyed, or whose file was put
 //! back to a copy from before, and that the hub had not acknowledged, or had acknowledged before
 //! its own file was put back to a copy from before that. Such writes may be there or not.
@@ -117,6 +119,9 @@ fn free_cell(
         let value = &shown.cells[column];
         return Err(format!("{} shows {value:.60} in {}, which nobody wrote there", view.device, name()));
     };
+    if model.is_doubtful(scope, row) {
+        return Ok(());
+    }
     let survives = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
     let overwritten = cell.overwritten(survives);
     let describe = |node: u32| {

@@ -106,7 +106,8 @@ fn transaction(
                 for &(column, node) in cells {
                     let shows = scope.shown(shape, row, column, shown);
                     let cell = &row.cells[column];
-                    if let Some(replaced) = shows.filter(|&shows| cell.knew(node, shows)) {
+                    let replaced = shows.filter(|&shows| cell.knew(node, shows));
+                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
                         return Err(format!(
                             "{} shows a part of {}, but {} in {}, where that wrote {}",
                             view.device,
