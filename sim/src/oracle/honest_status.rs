@@ -193,7 +193,7 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
                 cells.iter().find_map(|&(column, node)| {
                     let cell = &row.cells[column];
                     let shows = scope.shown(shape, row, column, shown)?;
-                    cell.knew(node, shows).then(|| {
+                    (cell.knew(node, shows) && !model.is_doubtful(scope, row)).then(|| {
                         let name = words::cell(shape, &row.tag, column);
                         format!("it shows {} in {name}", cell.node(shows).mark)
                     })
