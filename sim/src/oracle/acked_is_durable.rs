@@ -16,7 +16,7 @@ use crate::model::{Commitment, Ledger, Model, Reader, Scope, Wrote};
 use crate::shape::RowTag;
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that what was acknowledged survives crashes of the hub and the loss of the device.
 pub struct AckedIsDurable {
     reader: Reader,
 }

@@ -11,7 +11,7 @@ use crate::history::{Commit, DeviceView, Did, Event, Fault, Look};
 use crate::model::{Ledger, Mark, Model, NodeNo, Reader, Row, RowNo, Scope};
 use crate::story::{DeviceNo, Ms};
 
-/// See the [module](self).
+/// Checks that a write that knew of another never loses to it.
 pub struct Causality {
     reader: Reader,
     devices: BTreeMap<DeviceNo, Memory>,

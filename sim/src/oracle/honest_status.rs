@@ -25,7 +25,7 @@ const MOMENT_MS: Ms = 2_000;
 /// How long after a fault nothing is concluded from what others show.
 const CALM_MS: Ms = 60_000;
 
-/// See the [module](self).
+/// Checks that a status says that it is in sync when it is, and only then.
 pub struct HonestStatus {
     reader: Reader,
     story: Arc<Story>,

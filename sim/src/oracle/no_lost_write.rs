@@ -34,7 +34,7 @@ const RIGHT_WITHIN_MS: u64 = 600_000;
 /// minute, and some slack.
 const CORRECTION_MS: u64 = 60_000;
 
-/// See the [module](self).
+/// Checks that a committed write stays until a later or concurrent one wins over it.
 pub struct NoLostWrite {
     reader: Reader,
 }

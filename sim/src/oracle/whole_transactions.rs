@@ -15,7 +15,7 @@ use crate::story::Ms;
 /// How many writes that a shown one knew of are asked whose they are.
 const BACK: usize = 8;
 
-/// See the [module](self).
+/// Checks that a device that has caught up shows whole transactions only.
 pub struct WholeTransactions {
     reader: Reader,
 }
