@@ -15,7 +15,7 @@ pub trait Engine: Send + Sync {
     fn has_sqlite(&self) -> bool;
 
     /// Runs a story to its end, or until the judge has found a [violation](Judge::violation),
-    /// telling the judge what happens. The same story gives the same [hash](Judge::trace_hash).
+    /// telling the judge what happens. The same story gives the same [hash](crate::outcome::Outcome::trace_hash).
     ///
     /// # Errors
     /// When the world itself failed, which says nothing about the promises: the disk is full, say.

@@ -156,6 +156,23 @@ fn clocks_are_wrong_and_are_set() {
     }
 }
 
+/// The client notices before it does anything else, so what it learns of its clock when it connects
+/// is of the clock as it is now, and later writes are stamped by that.
+#[test]
+fn a_clock_that_is_set_just_before_a_link_opens_is_corrected() {
+    for seed in 0..20 {
+        let mut teller = Teller::new(seed, 2, MINUTE);
+        teller.transact(SECOND, 0, &[(0, Act::Insert)]);
+        teller.at(5 * SECOND, Move::Disconnect { device: d(0), how: Cut::Closed });
+        teller.at(10 * SECOND, Move::SetClock { device: d(0), offset_ms: 300_000_000_000 });
+        teller.at(10 * SECOND + 1, Move::Connect { device: d(0) });
+        teller.transact(12 * SECOND, 0, &[(0, Act::Update(1))]);
+        // What was offered and not heard of cannot be corrected any more.
+        teller.at(12 * SECOND + 3, Move::Disconnect { device: d(0), how: Cut::Silent });
+        must_converge(&teller.tell());
+    }
+}
+
 #[test]
 fn a_bad_transport_breaks_doubles_and_reorders() {
     let (outcome, _) = told(60, |teller| {

@@ -67,33 +67,3 @@ fn random_stories_come_to_a_good_end() {
         must_converge(&story(seed));
     }
 }
-
-/// Prints a story's faults and the trace of some device: `SEED=4 ... -- --ignored --nocapture tells`.
-#[test]
-#[ignore = "for looking at one seed"]
-fn tells_a_story() {
-    let seed: u64 = std::env::var("SEED").unwrap().parse().unwrap();
-    let want = std::env::var("WANT").unwrap_or_default();
-    let story = story(seed);
-    for planned in &story.moves {
-        let text = format!("{:?}", planned.what);
-        if !text.starts_with("Transact") || (!want.is_empty() && text.contains(&want)) {
-            println!("{} {text}", planned.at);
-        }
-    }
-    println!("{:?}", story.devices);
-    let shape = machines_support::shape();
-    let case = pocketsync_sim::oracle::Case { shape: shape.clone(), story: story.clone() };
-    let mut judge = pocketsync_sim::oracle::Judge::new(case, Vec::new(), false);
-    judge.tell(move |at, line| {
-        if std::env::var("ALL").is_ok()
-            || !line.contains("bytes")
-                && !line.starts_with("Look")
-                && (line.starts_with("Fault") || (!want.is_empty() && line.contains(&want)))
-        {
-            println!("{at} {line}");
-        }
-    });
-    use pocketsync_sim::engine::Engine;
-    pocketsync_sim::machines::Machines.run(&shape, &story, &mut judge).unwrap();
-}

@@ -4,7 +4,7 @@ mod store_support;
 
 use pocketsync_core::id::{RowId, SiteId};
 use pocketsync_core::lineage::{Cursor, Stamp};
-use pocketsync_core::store::{ClockReading, MemoryStore, Met};
+use pocketsync_core::store::{ClockReading, MemoryStore, Met, Transaction};
 use pocketsync_core::value::Value;
 use store_support::*;
 
@@ -29,6 +29,39 @@ fn two_devices_and_a_hub_converge() {
     sync(&mut b, &mut hub);
     assert_eq!(a.states(&scope()), b.states(&scope()));
     assert!(!a.rows(&scope()).contains_key("tag"), "a delete wins over a concurrent update");
+}
+
+/// A fold sees what a transaction comes to: a key that was free before and after it was not deleted,
+/// and what others have under that key lives.
+#[test]
+fn a_row_that_comes_and_goes_in_one_transaction_leaves_nothing_behind() {
+    let mut hub = MemoryStore::hub(site(9), Stamp(90));
+    let (mut a, mut b) = (device(1), device(2));
+    let key = || [Value::text("theme")];
+    b.write(&scope(), NOW, |tx| tx.insert_natural("setting", key(), &[("value", Value::text("dark"))]));
+    let come_and_go = |tx: &mut Transaction<'_>| {
+        assert!(tx.insert_natural("setting", key(), &[("value", Value::text("light"))]));
+        assert!(tx.delete("setting", &RowId::Natural(key().into())));
+        let row = tx.insert("t", &[("x", Value::Integer(1))]);
+        assert!(tx.delete("t", &row) && !tx.is_alive("t", &row));
+    };
+    let before = a.head(&scope());
+    assert_eq!(a.write(&scope(), NOW + 5, come_and_go).0, before, "it came to nothing");
+    assert!(a.states(&scope()).is_empty());
+    sync(&mut b, &mut hub);
+    sync(&mut a, &mut hub);
+    sync(&mut b, &mut hub);
+    assert_eq!(a.rows(&scope())["setting"].len(), 1);
+    assert_eq!(a.states(&scope()), b.states(&scope()));
+
+    // A row that was there before is deleted, whatever stood under its key in between.
+    a.write(&scope(), NOW + 9, |tx| {
+        assert!(tx.delete("setting", &RowId::Natural(key().into())));
+        come_and_go(tx);
+    });
+    sync(&mut a, &mut hub);
+    sync(&mut b, &mut hub);
+    assert!(b.rows(&scope()).is_empty());
 }
 
 /// A cell that changed early, in a row that changed again late, is told although the extract is

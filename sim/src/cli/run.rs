@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pocketsync_sim::failure::Failure as Told;
 use pocketsync_sim::oracle::Case;
 use pocketsync_sim::outcome::{FolderWriter, Outcome, Record, RunInfo};
-use pocketsync_sim::run::{Campaign, Cancel, Trial};
+use pocketsync_sim::run::{Campaign, Cancel, Trial, peak_rss_bytes};
 use pocketsync_sim::scenario::Scenario;
 use pocketsync_sim::shrink::Limits;
 use pocketsync_sim::simulation;
@@ -108,6 +108,7 @@ impl Plan<'_> {
             end_seed: seeds.end,
             wall_ms: 0,
             jobs: self.jobs.get(),
+            peak_rss_bytes: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let folder = self.args.out.as_ref().map(|out| out.join(file_name(self.scenario.name())));
@@ -140,7 +141,12 @@ impl Plan<'_> {
         }
         bar.finish_and_clear();
         info.wall_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.say(&format!("{}\n", sums.told(self.scenario.name(), since.elapsed())))?;
+        info.peak_rss_bytes = peak_rss_bytes();
+        let memory = info.peak_rss_bytes.map_or_else(String::new, |bytes| {
+            let mib = bytes as f64 / f64::from(1 << 20);
+            format!(" · {} MiB of memory at most", rough(mib))
+        });
+        self.say(&format!("{}{memory}\n", sums.told(self.scenario.name(), since.elapsed())))?;
         let interrupted = self.cancel.is_cancelled();
         if let Some(outcome) = failed.as_ref().filter(|_| !interrupted) {
             self.explain(&case_of(outcome.seed), outcome, folder.as_ref())?;

@@ -31,6 +31,7 @@ impl Fleet<'_> {
     }
 
     pub(super) fn attempt(&mut self, number: usize, run: u32, attempt: u32) {
+        self.notice_jump(number);
         let device = &mut self.devices[number];
         if device.run != run || device.attempts != attempt || !matches!(device.phase, Phase::Waiting) {
             return;
@@ -46,6 +47,7 @@ impl Fleet<'_> {
     }
 
     pub(super) fn opened(&mut self, number: usize, run: u32, attempt: u32) {
+        self.notice_jump(number);
         let (seed, nature) = (self.story.seed, self.story.devices[number].link);
         let device = &mut self.devices[number];
         if device.run != run || device.attempts != attempt || !matches!(device.phase, Phase::Connecting) {
@@ -87,6 +89,7 @@ impl Fleet<'_> {
     }
 
     pub(super) fn timer(&mut self, number: usize, links: u32) {
+        self.notice_jump(number);
         let at = self.now;
         let now = self.devices[number].now(at);
         let Some(link) = self.devices[number].link(links) else { return };
@@ -108,6 +111,7 @@ impl Fleet<'_> {
         id: RequestId,
         reply: Result<StoreReply, StoreError>,
     ) {
+        self.notice_jump(number);
         let now = self.devices[number].now(self.now);
         if let Some(link) = self.devices[number].link(links) {
             link.applying.remove(&id);

@@ -96,6 +96,8 @@ pub(super) struct Device {
     clock: Clock,
     /// Since when `clock` says how wrong it is.
     clock_since: Ms,
+    /// The clock was set, and the client has not noticed.
+    pub(super) jump_untold: bool,
     pub(super) online: bool,
     /// What the network holds back, while it does.
     pub(super) held: Option<Vec<Held>>,
@@ -142,6 +144,7 @@ impl Device {
             image: None,
             clock,
             clock_since: 0,
+            jump_untold: false,
             online,
             held: None,
             crash: None,

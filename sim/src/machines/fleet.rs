@@ -8,6 +8,7 @@ use super::parts::Parts;
 use super::queue::{Happening, Queue};
 use crate::engine::EngineError;
 use crate::history::{Event, Fault, Phase as LookPhase};
+use crate::model::begins_with_rows;
 use crate::oracle::Judge;
 use crate::shape::Shape;
 use crate::story::{DeviceNo, Move, Ms, Story};
@@ -46,6 +47,10 @@ impl<'a> Fleet<'a> {
         judge: &'a mut Judge,
         parts: &'a dyn Parts,
     ) -> Result<Self, EngineError> {
+        if begins_with_rows(shape) {
+            let what = "the schema inserts rows, and there is no schema here; use the world engine, or leave them out";
+            return Err(EngineError { engine: super::NAME, what: what.to_owned() });
+        }
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {
@@ -167,7 +172,7 @@ impl<'a> Fleet<'a> {
             }
             Happening::Clock { device, run } => {
                 if self.devices[device].run == run {
-                    self.clock_jumped(device);
+                    self.notice_jump(device);
                 }
             }
             Happening::Restart { device, run } => {

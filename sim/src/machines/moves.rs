@@ -100,6 +100,7 @@ impl Fleet<'_> {
             return;
         }
         // The application says that it committed.
+        self.notice_jump(number);
         self.count(number);
         let now = self.devices[number].now(self.now);
         if let Phase::Linked(link) = &mut self.devices[number].phase {
@@ -177,6 +178,7 @@ impl Fleet<'_> {
         device.runs = true;
         device.retry = Default::default();
         device.last_error = None;
+        device.jump_untold = false;
         device.phase = Phase::Waiting;
         self.count(number);
         self.position(number);
@@ -210,6 +212,7 @@ impl Fleet<'_> {
         self.saw(&Event::Fault(Fault::ClockSet(no)));
         let device = &mut self.devices[number];
         if device.runs && jumped {
+            device.jump_untold = true;
             // The client looks now and then, more often while it is connected.
             let within = if matches!(device.phase, Phase::Linked(_)) { 250 } else { 1_000 };
             let at = self.now + device.store_draw.below(within);
@@ -217,9 +220,12 @@ impl Fleet<'_> {
         }
     }
 
-    /// The client notices that the clock was set.
-    pub(super) fn clock_jumped(&mut self, number: usize) {
+    /// The client notices that the clock was set, which it does before anything else.
+    pub(super) fn notice_jump(&mut self, number: usize) {
         let device = &mut self.devices[number];
+        if !std::mem::take(&mut device.jump_untold) || !device.runs {
+            return;
+        }
         let scope = device.scope.clone();
         // A store in memory cannot fail.
         let _done = device.disk.store.run(StoreRequest::ClockJumped { scope });

@@ -108,6 +108,7 @@ impl Fleet<'_> {
 
     /// A frame reaches a device.
     pub(super) fn arrived_down(&mut self, number: usize, links: u32, frame: Bytes) {
+        self.notice_jump(number);
         let now = self.devices[number].now(self.now);
         if let Some(link) = self.devices[number].link(links).filter(|link| !link.broken) {
             link.session.handle_frame(now, frame.clone());

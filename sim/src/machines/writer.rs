@@ -11,7 +11,7 @@ use pocketsync_core::value::Value;
 
 use super::draw::Draw;
 use crate::history::{CellChange, Did, Effect};
-use crate::shape::{Key, Role, RowTag, Shape, TableShape, stamped};
+use crate::shape::{Key, Role, RowTag, Shape, TableShape, key_part, stamped};
 use crate::story::{Act, Transaction, Write};
 
 /// The column by whose value rows are known; `None` where the key says it, or nothing does.
@@ -200,7 +200,7 @@ impl Writer<'_, '_> {
         Some(match &column.role {
             Role::RowKey => Value::Null,
             Role::Tag => Value::text(&format!("r{}", write.id.0)),
-            Role::KeyPart { pool } => Value::Integer(draw.below(u64::from(*pool)).cast_signed()),
+            Role::KeyPart { pool } => key_part(draw.below(u64::from(*pool)) as u32),
             Role::Free(kind) => stamped(*kind, write.id, write.value_bytes as usize),
             Role::Pool(values) => {
                 values.get(draw.below(values.len() as u64) as usize).cloned().unwrap_or(Value::Null)

@@ -6,6 +6,7 @@
 //! cell     the writes of one cell, and which of them knew of which
 //! row      the lives of one row
 //! scope    rows and commits of one logical database
+//! template the rows that the schema itself inserts
 //! survival what was legally lost: with a device, with a file that was put back
 //! ledger   the model, shared by the oracles that go by it
 //! ```
@@ -21,6 +22,7 @@ mod row;
 mod rules;
 mod scope;
 mod survival;
+mod template;
 
 pub use cell::{Cell, Node, NodeNo};
 pub use ledger::{Ledger, Reader};
@@ -29,6 +31,7 @@ pub use row::{Death, Row};
 pub use rules::Rules;
 pub use scope::{CommitNo, Commitment, RowNo, Scope, Wrote};
 pub use survival::Survival;
+pub(crate) use template::begins_with_rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,10 +50,22 @@ pub struct Model {
 }
 
 impl Model {
-    /// Nothing is written yet.
+    /// Nothing is written yet but what the schema itself inserts.
     pub fn new(case: &Case) -> Self {
         let rules = Rules::of(&case.shape);
-        Model { case: case.clone(), rules, scopes: BTreeMap::new(), survival: Survival::default() }
+        let mut scopes = BTreeMap::new();
+        let template = template::of(&case.shape);
+        let begun = || {
+            let mut scope = Scope::default();
+            template.iter().enumerate().for_each(|(place, commit)| {
+                scope.commit(&case.shape, &rules, 0, 0, place, commit);
+            });
+            scope
+        };
+        for device in case.story.devices.iter().filter(|_| !template.is_empty()) {
+            scopes.entry(device.scope).or_insert_with(begun);
+        }
+        Model { case: case.clone(), rules, scopes, survival: Survival::default() }
     }
 
     /// The schema.
@@ -73,9 +88,15 @@ impl Model {
         self.case.story.devices.get(device.0 as usize).map_or(0, |device| device.scope)
     }
 
-    /// One logical database; `None` before anything was written there.
+    /// One logical database; `None` before anything was there.
     pub fn scope(&self, scope: u32) -> Option<&Scope> {
         self.scopes.get(&scope)
+    }
+
+    /// Whether what a device shows of a row may be one or the other of two that go by one tag, so
+    /// that its cells say nothing.
+    pub fn is_doubtful(&self, scope: &Scope, row: &Row) -> bool {
+        self.survival.may_be_doubled(scope, row)
     }
 
     /// Something happened.

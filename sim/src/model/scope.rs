@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pocketsync_core::value::Value;
 
+use super::template::NOBODY;
 use super::{Death, Mark, NodeNo, Row, Rules};
 use crate::history::{Commit, Did, RowView};
 use crate::shape::{Role, RowTag, Shape};
@@ -16,7 +17,7 @@ pub type RowNo = u32;
 pub type CommitNo = u32;
 
 /// When the story's time began, in milliseconds since 1970.
-const EPOCH_MS: u64 = 1_767_225_600_000;
+pub(super) const EPOCH_MS: u64 = 1_767_225_600_000;
 
 /// A transaction that was committed.
 #[derive(Clone, Debug)]
@@ -36,6 +37,14 @@ pub struct Commitment {
 }
 
 impl Commitment {
+    /// Which, whose and when, in words.
+    pub fn told(&self) -> String {
+        match self.device {
+            NOBODY => "the schema".to_owned(),
+            device => format!("{} of {device} at {} ms", self.tx, self.at),
+        }
+    }
+
     /// Whether both were committed to one file, between the same two times that it was restored.
     pub fn same_file(&self, other: &Commitment) -> bool {
         (self.device, self.life) == (other.device, other.life)

@@ -129,6 +129,9 @@ impl Survival {
         row.inserts.iter().any(|&insert| {
             let insert = scope.commitment(insert);
             let Some(files) = self.devices.get(&insert.device) else { return false };
+            if files.copied.is_empty() {
+                return false;
+            }
             let acked = files.acks_of(insert).next();
             let unseen = |&copied: &Ms| copied >= insert.at && acked.is_none_or(|acked| acked >= copied);
             files.copied.iter().any(unseen) || (!self.hub_restores.is_empty() && !files.copied.is_empty())

@@ -16,7 +16,7 @@ use crate::model::{Commitment, Ledger, Model, Reader, Scope, Wrote};
 use crate::shape::RowTag;
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that what was acknowledged survives crashes of the hub and the loss of the device.
 pub struct AckedIsDurable {
     reader: Reader,
 }
@@ -94,7 +94,7 @@ fn judge(
                     let replaced = scope
                         .shown(shape, row, column, shown)
                         .filter(|&shown| row.cells[column].knew(node, shown));
-                    if let Some(replaced) = replaced {
+                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
                         return Err(format!(
                             "{} shows {} in {}, which {} had replaced by {}",
                             view.device,

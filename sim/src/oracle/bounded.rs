@@ -5,7 +5,7 @@ use super::{Oracle, words};
 use crate::history::{Event, Look};
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that memory and queues stay within their bounds.
 #[derive(Default)]
 pub struct Bounded;
 

@@ -11,7 +11,7 @@ use crate::history::{Commit, DeviceView, Did, Event, Fault, Look};
 use crate::model::{Ledger, Mark, Model, NodeNo, Reader, Row, RowNo, Scope};
 use crate::story::{DeviceNo, Ms};
 
-/// See the [module](self).
+/// Checks that a write that knew of another never loses to it.
 pub struct Causality {
     reader: Reader,
     devices: BTreeMap<DeviceNo, Memory>,
@@ -114,7 +114,7 @@ fn remember(
     let cell = &known.cells[column];
     let key = (row, column as u16);
     match memory.get(&key) {
-        Some(&before) if cell.knew(before, node) => {
+        Some(&before) if cell.knew(before, node) && !model.is_doubtful(scope, known) => {
             let name = words::cell(model.shape(), &known.tag, column);
             let (lost, won) = (&cell.node(before).mark, &cell.node(node).mark);
             Err(format!("shows {won} in {name} again, after it had shown {lost}, which had replaced it"))

@@ -5,7 +5,7 @@ use super::Oracle;
 use crate::history::{Event, Look};
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that every database is intact and keeps the rules of its schema, at any time.
 #[derive(Default)]
 pub struct Constraints;
 

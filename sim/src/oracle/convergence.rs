@@ -13,7 +13,7 @@ use crate::history::{DeviceView, Event, HubView, Look, Phase, Rows};
 use crate::shape::Shape;
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that replicas that have exchanged everything hold the same rows, parked rows and row clocks.
 pub struct Convergence {
     shape: Arc<Shape>,
 }

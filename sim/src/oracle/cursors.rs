@@ -11,7 +11,7 @@ use super::{Oracle, words};
 use crate::history::{Event, Fault, Look};
 use crate::story::{DeviceNo, Ms};
 
-/// See the [module](self).
+/// Checks that logs only grow, and what others hold of them only moves on.
 #[derive(Default)]
 pub struct Cursors {
     positions: BTreeMap<PositionOf, Reached>,

@@ -25,7 +25,7 @@ const MOMENT_MS: Ms = 2_000;
 /// How long after a fault nothing is concluded from what others show.
 const CALM_MS: Ms = 60_000;
 
-/// See the [module](self).
+/// Checks that a status says that it is in sync when it is, and only then.
 pub struct HonestStatus {
     reader: Reader,
     story: Arc<Story>,
@@ -193,7 +193,7 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
                 cells.iter().find_map(|&(column, node)| {
                     let cell = &row.cells[column];
                     let shows = scope.shown(shape, row, column, shown)?;
-                    cell.knew(node, shows).then(|| {
+                    (cell.knew(node, shows) && !model.is_doubtful(scope, row)).then(|| {
                         let name = words::cell(shape, &row.tag, column);
                         format!("it shows {} in {name}", cell.node(shows).mark)
                     })

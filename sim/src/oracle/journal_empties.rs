@@ -5,7 +5,7 @@ use super::Oracle;
 use crate::history::{Event, Look, Phase};
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that once everything is exchanged, no journal has entries and nothing is staged.
 #[derive(Default)]
 pub struct JournalEmpties;
 

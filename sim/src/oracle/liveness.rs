@@ -6,7 +6,7 @@ use crate::history::{DeviceView, Event, Look, Phase};
 use crate::model::{Ledger, Reader};
 use crate::story::Ms;
 
-/// See the [module](self).
+/// Checks that when writes and faults have ceased, every device gets to have everything, in time.
 pub struct Liveness {
     reader: Reader,
     quiet_at: Option<Ms>,

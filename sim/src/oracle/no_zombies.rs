@@ -18,7 +18,7 @@ use crate::model::{Death, Ledger, Model, Reader, Row, Scope};
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
-/// See the [module](self).
+/// Checks that a deleted row stays away until it is inserted again, and no row is there twice.
 pub struct NoZombies {
     reader: Reader,
 }

@@ -15,7 +15,7 @@ use crate::story::Ms;
 /// How many writes that a shown one knew of are asked whose they are.
 const BACK: usize = 8;
 
-/// See the [module](self).
+/// Checks that a device that has caught up shows whole transactions only.
 pub struct WholeTransactions {
     reader: Reader,
 }
@@ -98,7 +98,7 @@ fn transaction(
             Wrote::Row => {
                 if !is_accounted_for(model, scope, row, view) {
                     let name = words::row(shape, &row.tag);
-                    missing.push(format!("{} of {}, but not {name}, which it inserted", by.tx, by.device));
+                    missing.push(format!("a part of {}, but not {name}, which it inserted", by.told()));
                 }
             }
             Wrote::Cells(cells) => {
@@ -106,12 +106,12 @@ fn transaction(
                 for &(column, node) in cells {
                     let shows = scope.shown(shape, row, column, shown);
                     let cell = &row.cells[column];
-                    if let Some(replaced) = shows.filter(|&shows| cell.knew(node, shows)) {
+                    let replaced = shows.filter(|&shows| cell.knew(node, shows));
+                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
                         return Err(format!(
-                            "{} shows a part of {} of {}, but {} in {}, where that wrote {}",
+                            "{} shows a part of {}, but {} in {}, where that wrote {}",
                             view.device,
-                            by.tx,
-                            by.device,
+                            by.told(),
                             cell.node(replaced).mark,
                             words::cell(shape, &row.tag, column),
                             cell.node(node).mark
@@ -124,8 +124,9 @@ fn transaction(
                 if own.any(|death| no_zombies::rises(model, scope, row, death, view)) {
                     let name = words::row(shape, &row.tag);
                     return Err(format!(
-                        "{} shows a part of {} of {}, and {name}, which it deleted",
-                        view.device, by.tx, by.device
+                        "{} shows a part of {}, and {name}, which it deleted",
+                        view.device,
+                        by.told()
                     ));
                 }
             }

@@ -30,6 +30,9 @@ pub struct RunInfo {
     pub wall_ms: u64,
     /// How many runs at a time.
     pub jobs: usize,
+    /// The most memory that the program had in use until it was done, in bytes, all runs at a time
+    /// and those of scenarios before this one included; `None` where the system does not tell.
+    pub peak_rss_bytes: Option<u64>,
     /// The program's version.
     pub version: String,
 }

@@ -59,6 +59,9 @@ fn about(group: &Group<'_>, label: &str, folder: &Folder) -> String {
     }
     let _ = write!(text, "{} runs of seeds {}..{}", folder.outcomes.len(), info.first_seed, info.end_seed);
     let _ = write!(text, ", {} engine", escape(&info.engine));
+    if let Some(bytes) = info.peak_rss_bytes {
+        let _ = write!(text, ", {} of memory at most", bytes_told(bytes as f64));
+    }
     let skipped: BTreeSet<&str> =
         folder.outcomes.iter().flat_map(|outcome| &outcome.skipped_oracles).map(|name| &**name).collect();
     if !skipped.is_empty() {

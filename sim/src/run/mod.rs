@@ -7,10 +7,12 @@
 mod campaign;
 mod fresh;
 mod interrupt;
+mod memory;
 mod ordered;
 mod trial;
 
 pub use campaign::{Campaign, Ran, Runs};
 pub use interrupt::Cancel;
+pub use memory::peak_rss_bytes;
 pub use ordered::Ordered;
 pub use trial::{NO_PANIC, Trial, judge};

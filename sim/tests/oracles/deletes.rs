@@ -62,3 +62,11 @@ fn no_row_is_there_twice() {
         &format!("{inserted} 15 d0 ack t1\n 20 d1 copy of d0\n 30 look d1: list r1 w1 x2"),
     );
 }
+
+#[test]
+fn of_a_row_that_a_copy_may_have_doubled_either_may_be_shown() {
+    let copied = "20 d1 copy of d0\n 25 d1 t2 ~ list r1 name w1>w2\n 30 look d1: list r1 w2\n";
+    let end = "40 look d1: list r1 w1\n 90 settled d1: list r1 w1 x2 | d2: list r1 w1 x2";
+    passes(&format!("10 d0 t1 + list r1 w1\n {copied} {end}"));
+    caught_by("causality", &format!("10 d0 t1 + list r1 w1\n 15 d0 ack t1\n {copied} {end}"));
+}

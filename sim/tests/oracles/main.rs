@@ -4,5 +4,6 @@ mod deletes;
 mod parts;
 mod positions;
 mod state;
+mod template;
 mod told;
 mod writes;

@@ -34,6 +34,12 @@ CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERE
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);";
 
+/// Rows that some schemas insert themselves.
+const TEMPLATE: &str = "
+INSERT INTO list VALUES (1, 'home', 'Home'), (2, 'work', 'Work');
+INSERT INTO item VALUES (1, 'tour', 2, 'Take-the-tour', NULL);
+INSERT INTO setting VALUES ('k1', 'light');";
+
 /// What the wall clocks show when the story begins, in milliseconds since 1970.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
@@ -103,9 +109,18 @@ pub(crate) fn verdict(history: &str) -> Option<(String, String)> {
 
 /// The same, with clocks that are ahead by so much.
 pub(crate) fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, String)> {
-    let case = Case { shape: Arc::new(shape()), story: Arc::new(story()) };
+    judged(shape(), history, ahead_ms)
+}
+
+/// The same, of devices that all begin with the rows of [`TEMPLATE`].
+pub(crate) fn verdict_with_template(history: &str) -> Option<(String, String)> {
+    judged(Shape { sql: format!("{SQL}{TEMPLATE}"), ..shape() }, history, 0)
+}
+
+fn judged(shape: Shape, history: &str, ahead_ms: u64) -> Option<(String, String)> {
+    let case = Case { shape: Arc::new(shape.clone()), story: Arc::new(story()) };
     let mut judge = Judge::new(case.clone(), oracle::all(&case), true);
-    let teller = Teller { shape: shape(), ahead_ms };
+    let teller = Teller { shape, ahead_ms };
     for line in history.lines().map(str::trim).filter(|line| !line.is_empty()) {
         teller.tell(line, &mut judge);
     }

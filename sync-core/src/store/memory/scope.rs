@@ -73,11 +73,16 @@ impl MemoryScope {
         changed.map(|(_, table, row)| &self.records[&(*table, row.clone())])
     }
 
-    /// Replaces a record, under another id perhaps.
-    pub(super) fn replace(&mut self, old: &(u32, Vec<u8>), row: Vec<u8>, record: Record) {
+    /// Forgets a record.
+    pub(super) fn remove(&mut self, old: &(u32, Vec<u8>)) {
         if let Some(before) = self.records.remove(old) {
             self.by_seq.remove(&(before.seq(), old.0, old.1.clone()));
         }
+    }
+
+    /// Replaces a record, under another id perhaps.
+    pub(super) fn replace(&mut self, old: &(u32, Vec<u8>), row: Vec<u8>, record: Record) {
+        self.remove(old);
         self.by_seq.insert((record.seq(), old.0, row.clone()));
         self.records.insert((old.0, row), record);
     }

@@ -18,7 +18,8 @@ pub struct Transaction<'s> {
     now_ms: u64,
     /// The largest clock that was known from others when it began.
     seen: Hlc,
-    changed: bool,
+    /// What the rows that were written were before.
+    before: BTreeMap<(u32, Vec<u8>), Option<Record>>,
 }
 
 impl MemoryStore {
@@ -33,9 +34,9 @@ impl MemoryStore {
     ) -> (Cursor, T) {
         let scope = self.scope(scope);
         let seen = scope.seen();
-        let mut transaction = Transaction { scope, now_ms, seen, changed: false };
+        let mut transaction = Transaction { scope, now_ms, seen, before: BTreeMap::new() };
         let answer = work(&mut transaction);
-        if transaction.changed {
+        if !transaction.before.is_empty() {
             scope.state.head += 1;
             scope.clock.folded(scope.state.head, seen);
         }
@@ -92,12 +93,17 @@ impl Transaction<'_> {
         true
     }
 
-    /// Deletes a row. Does nothing and says no when it is not there.
+    /// Deletes a row. Does nothing and says no when it is not there. A row that this transaction
+    /// inserted leaves nothing behind, as a fold sees only what a transaction comes to.
     pub fn delete(&mut self, table: &str, id: &RowId) -> bool {
         if !self.is_alive(table, id) {
             return false;
         }
         let (number, key, mut record) = self.find(table, id);
+        if self.is_born_here(number, &key) {
+            self.take_back(number, key);
+            return true;
+        }
         let version = self.version();
         record.life.join(&Life::died(version));
         record.life_seq = self.seq();
@@ -145,8 +151,27 @@ impl Transaction<'_> {
     }
 
     fn keep(&mut self, number: u32, key: Vec<u8>, record: Record) {
-        self.changed = true;
-        self.scope.replace(&(number, key.clone()), key, record);
+        let place = (number, key.clone());
+        if !self.before.contains_key(&place) {
+            let before = self.scope.records.get(&place).cloned();
+            self.before.insert(place.clone(), before);
+        }
+        self.scope.replace(&place, key, record);
+    }
+
+    /// Whether a row that is there was not when the transaction began.
+    fn is_born_here(&self, number: u32, key: &[u8]) -> bool {
+        let before = self.before.get(&(number, key.to_vec()));
+        before.is_some_and(|before| before.as_ref().is_none_or(|record| !record.life.is_alive()))
+    }
+
+    /// Makes a row what it was when the transaction began.
+    fn take_back(&mut self, number: u32, key: Vec<u8>) {
+        let place = (number, key);
+        match self.before.remove(&place).flatten() {
+            Some(record) => self.scope.replace(&place, place.1.clone(), record),
+            None => self.scope.remove(&place),
+        }
     }
 
     fn version(&mut self) -> Version {
