@@ -4,7 +4,7 @@ mod changes;
 mod device;
 
 use changes::{
-    Peer, apply_chunks, at, change, changeset, insert, int, natural, parked, rows, surrogate, text,
+    Peer, apply_chunks, at, change, changeset, insert, int, natural, parked, rows, surrogate, text, to,
 };
 use device::Device;
 use pocketsync_core::lineage::Cursor;
@@ -303,4 +303,21 @@ fn a_group_that_is_too_large_is_merged_in_parts() {
         [ChunkOutcome::Applied { committed: None, .. }]
     ));
     assert_eq!(device.number(catching_up), 0);
+}
+
+/// What is referred to is a column that is NULL in the row: what is shown says nothing of it.
+#[test]
+fn a_reference_by_a_value_that_is_null_stays_a_reference() {
+    let mut device = Device::new(
+        "CREATE TABLE unit(id INTEGER PRIMARY KEY, code TEXT UNIQUE);
+         CREATE TABLE part(id INTEGER PRIMARY KEY, code TEXT REFERENCES unit(code))",
+    );
+    let mut peer = Peer::new(1);
+    let (unit, part) = (surrogate(1, 1), surrogate(1, 2));
+    peer.send(&mut device, &[insert("unit", &unit, at(1, 1), &[("id", int(1)), ("code", Value::Null)])]);
+    peer.send(&mut device, &[insert("part", &part, at(2, 1), &[("id", int(1)), ("code", to(&unit))])]);
+    assert_eq!(rows(&device, "SELECT * FROM part"), ["1|NULL"]);
+    let mut mirror = device::Mirror::default();
+    mirror.follow(&mut device, usize::MAX);
+    assert_eq!(mirror.rows[&("part".to_owned(), part)].cells["code"].value, to(&unit));
 }

@@ -69,7 +69,7 @@ fn edits_of_one_cell_keep_their_order_through_jumps_of_the_clock() {
         world.sql(0, &format!("UPDATE note SET title = 'edit {day}'"));
         // Folded at once, or all together at the end.
         if day % 2 == 0 {
-            world.site(0);
+            world.fold(0);
         }
     }
     world.devices[0].skew_ms = 0;

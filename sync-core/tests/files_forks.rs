@@ -99,6 +99,21 @@ fn a_restored_file_meets_a_peer_first() {
 }
 
 #[test]
+fn live_clones_that_never_write_take_two_names() {
+    let mut world = World::new(2, NOTES);
+    write(&world, 0, "one");
+    world.settle();
+    let clone = world.clone_file(0);
+    world.settle();
+    assert_ne!(world.site(0), world.site(clone));
+    assert_eq!(world.forks(0) + world.forks(clone), 1, "and stay connected");
+    write(&world, 0, "two");
+    write(&world, clone, "three");
+    world.settle();
+    assert_eq!(world.same(ALL), each_in_its_own(&["one", "two", "three"]));
+}
+
+#[test]
 fn a_cloned_file_and_its_original_both_go_on() {
     for clone_first in [false, true] {
         let mut world = World::new(2, NOTES);

@@ -287,3 +287,25 @@ fn a_join_row_that_outlives_its_parent_is_another_row_to_others() {
     assert_eq!(device.clock("pin", (5, 2)).unwrap().0, of(&device, 2));
     mirror.assert_shows(&device);
 }
+
+/// A part of the key is NULL, so the others are cells. What was said of a reference to nothing stays
+/// so when a row comes under its integer.
+#[test]
+fn a_reference_to_nothing_beside_a_null_in_the_key_dangles() {
+    let mut device = Device::new(
+        "CREATE TABLE note(id INTEGER PRIMARY KEY);
+         CREATE TABLE pin(board INT, note INT REFERENCES note(id), also INT REFERENCES note(id), PRIMARY KEY(board, note))",
+    );
+    let mut mirror = Mirror::default();
+    device.sql("INSERT INTO pin VALUES(NULL, 2, 2)");
+    mirror.follow(&mut device, usize::MAX);
+    let ((_, id), before) =
+        mirror.rows.iter().next().map(|(key, state)| (key.clone(), state.clone())).unwrap();
+    let dangling = Value::Dangling(Box::new(Value::Integer(2)));
+    assert_eq!([&before.cells["note"].value, &before.cells["also"].value], [&dangling; 2]);
+    device.sql("INSERT INTO note VALUES(1), (2)");
+    // Whoever reads everything now hears the same.
+    let mut later = Mirror::default();
+    later.follow(&mut device, usize::MAX);
+    assert_eq!(later.rows[&("pin".to_owned(), id)], before);
+}

@@ -157,6 +157,38 @@ fn rows_removed_by_a_conflict_clause_are_dead() {
 }
 
 #[test]
+fn an_integer_that_a_conflict_clause_freed_is_a_new_row_in_one_fold() {
+    for freeing in
+        ["REPLACE INTO tag(id, name) VALUES(2, 'a')", "UPDATE OR REPLACE tag SET name = 'a' WHERE id = 3"]
+    {
+        let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
+        device.sql("INSERT INTO tag VALUES(1, 'a'), (3, 'c')");
+        device.fold();
+        device.engine.meta.offered_seq = device.engine.meta.head;
+        let (first, _) = device.clock("tag", 1).unwrap();
+        device.sql(freeing);
+        device.sql("INSERT INTO tag VALUES(1, 'new')");
+        device.fold();
+        let (second, clock) = device.clock("tag", 1).unwrap();
+        assert_ne!(first, second, "{freeing}");
+        assert_eq!(clock.life.died, None);
+        let (reason, _) = device.aside("tag", &first).expect("the row that was there is dead");
+        assert_eq!(reason, AsideReason::Deleted);
+    }
+}
+
+#[test]
+fn replaced_under_its_own_key_and_name_it_is_the_same_row() {
+    let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INT)");
+    device.sql("INSERT INTO tag VALUES(1, 'a', 0)");
+    device.fold();
+    let (first, _) = device.clock("tag", 1).unwrap();
+    device.sql("INSERT INTO tag VALUES(2, 'b', 0); REPLACE INTO tag VALUES(1, 'a', 1)");
+    device.fold();
+    assert_eq!(device.clock("tag", 1).unwrap().0, first);
+}
+
+#[test]
 fn a_touched_row_that_is_still_there_is_left_alone() {
     let mut device = Device::new("CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE)");
     device.sql("INSERT INTO tag VALUES(1, 'a')");
@@ -239,6 +271,31 @@ fn entries_that_nested_triggers_reversed() {
     device.sql("INSERT INTO note VALUES(1, 'kept')");
     device.fold();
     assert!(device.clock("note", 1).is_some());
+}
+
+/// A foreign-key action, and a trigger of the application, write to the row that moves; what they
+/// wrote is in the journal before the move.
+#[test]
+fn a_moved_row_keeps_what_its_move_made_others_write() {
+    let by_action = "CREATE TABLE t(id INTEGER PRIMARY KEY, x INT REFERENCES t(id) ON UPDATE SET NULL)";
+    let by_trigger = "CREATE TABLE t(id INTEGER PRIMARY KEY, x INT);
+        CREATE TRIGGER moved AFTER UPDATE OF id ON t BEGIN UPDATE t SET x = NULL WHERE id = NEW.id; END";
+    for schema in [by_action, by_trigger] {
+        let mut device = Device::new(schema);
+        device.exec("PRAGMA foreign_keys = ON", []);
+        device.sql("INSERT INTO t VALUES(1, 1)");
+        device.fold();
+        let (id, before) = device.clock("t", 1).unwrap();
+        device.sql("UPDATE t SET id = 11");
+        device.fold();
+        let (same, after) = device.clock("t", 11).unwrap();
+        assert_eq!(same, id, "{schema}");
+        let x = device.column("t", "x");
+        assert!(after.column(x).0 > before.column(x).0, "x was written: {schema}");
+        let mut mirror = device::Mirror::default();
+        mirror.follow(&mut device, usize::MAX);
+        mirror.assert_shows(&device);
+    }
 }
 
 #[test]

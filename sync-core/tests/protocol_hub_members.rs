@@ -16,7 +16,7 @@ fn a_replica_that_connects_again_ends_its_old_connection() {
     let other = join(&mut rig, 2);
     let new = join(&mut rig, 1);
     assert!(rig.closed.contains_key(&old));
-    assert_eq!(error(&mut rig, old).code, ErrorCode::Closing);
+    assert_eq!(error(&mut rig, old).code, ErrorCode::Replaced);
     rig.say(other, &push(2, 0, "x"));
     assert_eq!(pushes(rig.heard(new)).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use pocketsync_core::id::Scope;
 
-use super::device::{Device, true_now};
+use super::device::{Device, Phase, true_now};
 use super::hub::HubNode;
 use super::parts::Parts;
 use super::queue::{Happening, Queue};
@@ -211,7 +211,9 @@ impl<'a> Fleet<'a> {
             && self.live == there().count()
             && self.devices.iter().enumerate().all(|(number, device)| {
                 let leads_here = |conn| self.hub.conns.get(&conn) == Some(&(number, device.links));
-                !device.exists || device.lost || device.conn().is_some_and(leads_here)
+                // Neither end may know of it yet.
+                let dead = matches!(&device.phase, Phase::Linked(link) if link.dead);
+                !device.exists || device.lost || (!dead && device.conn().is_some_and(leads_here))
             });
         let late = self.now >= self.story.quiet_at.saturating_add(self.story.quiet_ms);
         if settled || late {

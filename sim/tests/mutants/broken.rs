@@ -16,7 +16,7 @@ type Done = Result<StoreReply, StoreError>;
 
 /// Who is broken, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mutant {
+pub(crate) enum Mutant {
     /// The hub acknowledges some groups and drops what is in them.
     HubDropsGroups,
     /// The hub acknowledges before it commits, and is killed in between.
@@ -27,22 +27,18 @@ pub enum Mutant {
     SkipsFolds,
     /// What a device sends says nothing of deletes.
     StripsDeaths,
-    /// The hub takes a delete for an insert.
-    RaisesTheDead,
+    /// A device does not take deletes in.
+    IgnoresDeaths,
     /// On one device the older of two writes wins.
     OlderWins,
     /// A device sends its writes under other versions than it keeps.
     RestampsWhatIsOffered,
     /// A device takes the first rows of a group and says that it has all.
     AppliesHalf,
-    /// A device writes again what it was sent, as its own.
+    /// Devices write again what they were sent, as their own.
     Echoes,
-    /// A device says that it holds less than it does.
-    CursorGoesBack,
     /// A device misses a piece and takes the next one.
     MissesGaps,
-    /// A device does not keep the first pieces of a group.
-    ForgetsStaged,
     /// A device makes a row of its own of one that it is sent.
     DoublesRows,
     /// A device shows what it had shown before again.
@@ -60,15 +56,13 @@ pub enum Mutant {
 impl Parts for Mutant {
     fn device(&self, device: DeviceNo) -> Box<dyn Between> {
         use Mutant::*;
-        let all = [SkipsFolds, StripsDeaths, RestampsWhatIsOffered, TearsValues, LosesRows];
+        let all = [SkipsFolds, StripsDeaths, RestampsWhatIsOffered, TearsValues, LosesRows, Echoes];
         let one = [
             DeviceDropsGroups,
+            IgnoresDeaths,
             OlderWins,
             AppliesHalf,
-            Echoes,
-            CursorGoesBack,
             MissesGaps,
-            ForgetsStaged,
             DoublesRows,
             GoesBackInTime,
         ];
@@ -82,7 +76,7 @@ impl Parts for Mutant {
         use Mutant::*;
         match self {
             HubAcksEarly => Box::new(Early(None)),
-            HubDropsGroups | RaisesTheDead => Box::new(Broken::new(*self)),
+            HubDropsGroups => Box::new(Broken::new(*self)),
             _ => Box::new(Direct),
         }
     }
@@ -146,11 +140,7 @@ impl Broken {
                     }
                 }
             }
-            Mutant::RaisesTheDead => each_row(chunks, |row| {
-                if row.life.died.is_some() && row.life.born.is_none() {
-                    row.life.born = row.life.died.take().map(later);
-                }
-            }),
+            Mutant::IgnoresDeaths => each_row(chunks, |row| row.life.died = None),
             Mutant::OlderWins => each_row(chunks, |row| {
                 for cell in &mut row.cells {
                     cell.version.hlc = Hlc::from_ms(cell.version.hlc.ms().saturating_sub(3_600_000));
@@ -179,7 +169,7 @@ impl Broken {
                 echo(store, &scope, rows);
                 return Ok(reply);
             }
-            Mutant::MissesGaps | Mutant::ForgetsStaged => return self.miss(store, request),
+            Mutant::MissesGaps => return self.miss(store, request),
             _ => {}
         }
         store.run(request)
@@ -216,11 +206,7 @@ impl Broken {
             let StoreReply::Identity(identity) = identity else { continue };
             let held = identity.holdings.iter().find(|holding| holding.replica == chunk.peer);
             let held = held.map_or(Cursor::ZERO, |holding| holding.cursor.clone());
-            let misses = match self.how {
-                Mutant::MissesGaps => self.now_and_then(4),
-                _ => !chunk.last,
-            };
-            if misses {
+            if self.now_and_then(4) {
                 outcomes.push(ChunkOutcome::Staged { held: chunk.to });
                 continue;
             }
@@ -268,13 +254,6 @@ impl Between for Broken {
         match &request {
             StoreRequest::Apply { .. } => self.apply(store, request),
             StoreRequest::Extract { .. } => self.extract(store, request),
-            StoreRequest::Identify { .. } => {
-                let mut reply = store.run(request)?;
-                if let (Mutant::CursorGoesBack, StoreReply::Identity(identity)) = (self.how, &mut reply) {
-                    identity.holdings.iter_mut().for_each(|holding| holding.cursor = Cursor::ZERO);
-                }
-                Ok(reply)
-            }
             _ => store.run(request),
         }
     }
@@ -312,6 +291,8 @@ fn echo(
             let Some(cells) = store.row(&table, &id) else { continue };
             let cells: Vec<(&str, Value)> =
                 cells.iter().map(|(column, value)| (column.as_str(), value.clone())).collect();
+            let empty: Vec<(&str, Value)> = cells.iter().map(|(column, _)| (*column, Value::Null)).collect();
+            store.update(&table, &id, &empty);
             store.update(&table, &id, &cells);
         }
     });

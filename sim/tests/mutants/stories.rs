@@ -10,7 +10,7 @@ const MINUTE: Ms = 60 * SECOND;
 
 /// What a story is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum About {
+pub(crate) enum About {
     /// Everyone is online; there are deletes, keys that collide, and transactions over rows.
     Talk,
     /// Devices come and go, and links break.
@@ -21,14 +21,14 @@ pub enum About {
     Bulk,
 }
 
-pub const ALL: [About; 4] = [About::Talk, About::Commuters, About::Disasters, About::Bulk];
+pub(crate) const ALL: [About; 4] = [About::Talk, About::Commuters, About::Disasters, About::Bulk];
 
 const SQL: &str = "
 CREATE TABLE note(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, title TEXT, body TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT, rank INTEGER);";
 
 /// Notes with identities of their own, settings that devices name alike.
-pub fn shape() -> Arc<Shape> {
+pub(crate) fn shape() -> Arc<Shape> {
     let column = |name: &str, role| Column { name: name.to_owned(), role, nullable: true };
     let text = Role::Free(Kind::Text);
     let note = vec![
@@ -73,7 +73,7 @@ struct Teller {
 }
 
 /// A story about that.
-pub fn story(about: About, seed: u64) -> Arc<Story> {
+pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
     let mut teller = Teller { about, rng: Rng(seed), moves: Vec::new(), next_write: 0 };
     let quiet_at = 10 * MINUTE;
     teller.writes(quiet_at);

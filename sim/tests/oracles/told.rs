@@ -97,12 +97,12 @@ fn story() -> Story {
 }
 
 /// The oracle that finds the history wrong, and what it says; `None` where all is well.
-pub fn verdict(history: &str) -> Option<(String, String)> {
+pub(crate) fn verdict(history: &str) -> Option<(String, String)> {
     verdict_with_clocks(history, 0)
 }
 
 /// The same, with clocks that are ahead by so much.
-pub fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, String)> {
+pub(crate) fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, String)> {
     let case = Case { shape: Arc::new(shape()), story: Arc::new(story()) };
     let mut judge = Judge::new(case.clone(), oracle::all(&case), true);
     let teller = Teller { shape: shape(), ahead_ms };
@@ -114,13 +114,13 @@ pub fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, Stri
 
 /// Asserts that nobody finds anything wrong.
 #[track_caller]
-pub fn passes(history: &str) {
+pub(crate) fn passes(history: &str) {
     assert_eq!(verdict(history), None);
 }
 
 /// Asserts that this oracle is the one that finds the history wrong.
 #[track_caller]
-pub fn caught_by(oracle: &str, history: &str) {
+pub(crate) fn caught_by(oracle: &str, history: &str) {
     let found = verdict(history);
     assert_eq!(found.as_ref().map(|(name, _)| name.as_str()), Some(oracle), "{found:?}");
 }

@@ -271,7 +271,7 @@ impl Hub {
             return Err(full);
         }
         if let Some(older) = state.members.insert(site, conn) {
-            let error = self.busy(ErrorCode::Closing, "the replica has connected again");
+            let error = self.busy(ErrorCode::Replaced, "the replica has connected again, or has a clone");
             self.close(now, older, error);
             self.settle();
         }

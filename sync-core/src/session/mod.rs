@@ -117,6 +117,7 @@ enum Asked {
     Apply,
     Acked,
     ClockJumped,
+    Announce,
 }
 
 impl Session {
@@ -183,7 +184,7 @@ impl Session {
         match message {
             Message::Hello(hello) => self.handle_hello(hello),
             Message::Welcome(welcome) => self.handle_welcome(now, welcome),
-            Message::Error(error) => self.end(SessionEnd::TheyFailed(error)),
+            Message::Error(error) => self.handle_error(error),
             Message::Bye => self.end(SessionEnd::Bye),
             Message::Ping(number) => self.send(&Message::Pong(number)),
             Message::Pong(_) => {}
@@ -193,6 +194,16 @@ impl Session {
                 self.fail(ErrorCode::BadMessage, "changes before an introduction");
             }
         }
+    }
+
+    /// The other side gave up. If it did so because our replica came a second time, and we are still
+    /// there, the second one is not us.
+    fn handle_error(&mut self, error: WireError) {
+        if error.code == ErrorCode::Replaced && self.is_initiator {
+            let scope = self.scope.clone();
+            self.ask(Asked::Announce, StoreRequest::Announce { scope });
+        }
+        self.end(SessionEnd::TheyFailed(error));
     }
 
     /// Whether the other side may push: it has seen our introduction.

@@ -95,6 +95,13 @@ pub enum StoreRequest {
         /// The logical database.
         scope: Scope,
     },
+    /// Somebody else may be speaking under our site: a clone. A device takes a log number that says
+    /// nothing but under which opening it was handed out; whoever of the two hears of it last finds
+    /// itself forked at its next introduction. Answered by [`StoreReply::Done`].
+    Announce {
+        /// The logical database.
+        scope: Scope,
+    },
 }
 
 impl StoreRequest {
@@ -105,7 +112,8 @@ impl StoreRequest {
             | StoreRequest::Extract { scope, .. }
             | StoreRequest::Apply { scope, .. }
             | StoreRequest::Acked { scope, .. }
-            | StoreRequest::ClockJumped { scope } => scope,
+            | StoreRequest::ClockJumped { scope }
+            | StoreRequest::Announce { scope } => scope,
             StoreRequest::Meet(meet) => &meet.scope,
         }
     }

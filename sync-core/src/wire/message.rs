@@ -157,6 +157,8 @@ pub enum ErrorCode {
     Store,
     /// The receiver is going down.
     Closing,
+    /// Another connection came under the same site. Whoever did not make it has a clone.
+    Replaced,
     /// A kind that this build does not know.
     Other(u16),
 }
@@ -176,6 +178,7 @@ impl ErrorCode {
             ErrorCode::Overloaded => "overloaded",
             ErrorCode::Store => "store",
             ErrorCode::Closing => "closing",
+            ErrorCode::Replaced => "replaced",
             ErrorCode::Other(_) => "other",
         }
     }
@@ -212,6 +215,7 @@ impl From<ErrorCode> for u16 {
             ErrorCode::Overloaded => 9,
             ErrorCode::Store => 10,
             ErrorCode::Closing => 11,
+            ErrorCode::Replaced => 12,
             ErrorCode::Other(code) => code,
         }
     }
@@ -231,6 +235,7 @@ impl From<u16> for ErrorCode {
             9 => ErrorCode::Overloaded,
             10 => ErrorCode::Store,
             11 => ErrorCode::Closing,
+            12 => ErrorCode::Replaced,
             code => ErrorCode::Other(code),
         }
     }

@@ -1,5 +1,6 @@
 //! Drivers of clients and hubs, over links in memory and in virtual time.
 
+mod clones;
 mod credentials;
 mod drops;
 mod fan_out;

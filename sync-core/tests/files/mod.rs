@@ -2,7 +2,7 @@
 //! time, so that a test can stop, copy, kill and restore anything between any two of them.
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
-mod disk;
+pub(crate) mod disk;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -131,6 +131,12 @@ impl World {
             StoreReply::Identity(identity) => identity.site,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Has the engine fold what is in the journal, as it does when a clock is set.
+    pub(crate) fn fold(&self, n: usize) {
+        let done = self.devices[n].replica.clone().run(StoreRequest::ClockJumped { scope: scope() });
+        assert_eq!(done.unwrap(), StoreReply::Done);
     }
 
     pub(crate) fn forks(&self, n: usize) -> usize {

@@ -245,4 +245,8 @@ impl Records for HubScope<'_> {
     fn clock_jumped(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn announce(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

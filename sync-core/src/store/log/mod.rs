@@ -66,6 +66,8 @@ pub(crate) trait Records {
     fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError>;
     /// The wall clock was set.
     fn clock_jumped(&mut self) -> Result<(), StoreError>;
+    /// A device takes a log number with nothing in it.
+    fn announce(&mut self) -> Result<(), StoreError>;
 }
 
 /// Does one request in the scope that `records` keeps.
@@ -83,6 +85,13 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
         }
         StoreRequest::ClockJumped { .. } => {
             records.clock_jumped()?;
+            StoreReply::Done
+        }
+        StoreRequest::Announce { .. } => {
+            // A hub keeps its site whoever uses it.
+            if records.state().role == Role::Device {
+                records.announce()?;
+            }
             StoreReply::Done
         }
     })

@@ -174,4 +174,9 @@ impl Records for MemoryScope {
         self.clock.jumped(self.state.head);
         Ok(())
     }
+
+    fn announce(&mut self) -> Result<(), StoreError> {
+        self.state.head += 1;
+        Ok(())
+    }
 }

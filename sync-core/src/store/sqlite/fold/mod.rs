@@ -5,6 +5,7 @@
 //! journal    entries, and what is there now    work     the entries of one row put together
 //! moves      integer keys that changed         settle   deaths, births, changed columns
 //! displaced  rows whose key means another row
+//! freed      integers that REPLACE freed, and that others have since
 //! columns    versions of one row's columns     writes   clocks on their way to the file
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod columns;
 mod displaced;
+mod freed;
 mod journal;
 mod mask;
 mod moves;
@@ -26,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
 use super::engine::Engine;
+use super::system::flag;
 use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
 use crate::store::StoreError;
@@ -109,6 +112,21 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     Ok(folded)
 }
 
+/// Remembers of a log number of our own writes what they knew, and the last of what they used.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(super) fn log(engine: &Engine, seq: u64) -> Result<(), StoreError> {
+    let meta = &engine.meta;
+    engine
+        .conn
+        .prepare_cached(
+            "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+    Ok(())
+}
+
 /// Whether a natural key has a part that is a reference, and so means what other rows are.
 fn has_reference_key(table: &Table) -> bool {
     !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some())
@@ -181,7 +199,7 @@ impl<'e> Folding<'e> {
     /// Whether it matters to others that a row of this table was written.
     fn watches(&self, table: &Table) -> bool {
         self.waiting
-            && (!table.unique_keys.is_empty()
+            && (table.has_claim_keys()
                 || !table.foreign_keys.is_empty()
                 || self
                     .engine
@@ -221,21 +239,25 @@ impl<'e> Folding<'e> {
 
     fn surrogate(&mut self, table: &Table, timeline: &Timeline) -> Result<(), StoreError> {
         let whole = timeline.tables[&table.no];
-        let moves = self
-            .engine
-            .conn
-            .prepare_cached(
-                "SELECT 1 FROM __pocketsync_journal
-                 WHERE n BETWEEN ?2 AND ?3 AND t = ?1 AND o IS NOT NULL LIMIT 1",
-            )?
-            .exists((table.no, whole.0, whole.1))?;
-        if moves {
-            let entries = read_entries(self.engine, table, Form::Surrogate, whole, timeline)?;
-            let present = self.present(table, &entries)?;
-            let works = moves::follow(entries, &present);
-            return self.settle(table, Form::Surrogate, &BTreeMap::new(), works);
+        let has = |entry: &str| -> Result<bool, StoreError> {
+            let sql = format!(
+                "SELECT 1 FROM __pocketsync_journal WHERE n BETWEEN ?2 AND ?3 AND t = ?1 AND {entry} LIMIT 1"
+            );
+            Ok(self.engine.conn.prepare_cached(&sql)?.exists((table.no, whole.0, whole.1))?)
+        };
+        let (moves, touches) = (has("o IS NOT NULL")?, has(&format!("f = {}", flag::TOUCH))?);
+        if !moves && !touches {
+            return self.in_slices(table, Form::Surrogate, timeline);
         }
-        self.in_slices(table, Form::Surrogate, timeline)
+        let mut entries = read_entries(self.engine, table, Form::Surrogate, whole, timeline)?;
+        freed::mark(&mut entries);
+        let works = if moves {
+            let present = self.present(table, &entries)?;
+            moves::follow(entries, &present)
+        } else {
+            work::by_key(entries)
+        };
+        self.settle(table, Form::Surrogate, &BTreeMap::new(), works)
     }
 
     fn natural(
@@ -305,14 +327,8 @@ impl<'e> Folding<'e> {
 
     fn finish(self) -> Result<Option<Folded>, StoreError> {
         let Some(seq) = self.seq else { return Ok(None) };
-        let meta = &mut self.engine.meta;
-        meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
-        self.engine
-            .conn
-            .prepare_cached(
-                "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+        self.engine.meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
+        log(self.engine, seq)?;
         Ok(Some(Folded { seq, touched: self.touched, left: self.left }))
     }
 }

@@ -25,15 +25,20 @@ pub(super) fn follow(entries: Vec<Entry>, present: &BTreeMap<i64, Present>) -> V
             let moved = occupant(&mut rows, &mut under, present, from);
             let replaced = occupant(&mut rows, &mut under, present, key);
             under.insert(from, None);
+            let mut written = Vec::new();
             if let Some(index) = replaced {
-                // Moved onto a row that a conflict clause removed.
+                // Moved onto a row that a conflict clause removed, or one that there never was: a
+                // trigger or a foreign-key action wrote to the moved row under its new key, and
+                // that is in the journal before the move itself.
                 rows[index].deleted = Some(entry.ms);
                 rows[index].live = false;
+                written.clone_from(&rows[index].written);
             }
             let index = moved.unwrap_or_else(|| {
                 rows.push(Work::new(Key::Integer(key), false, None));
                 rows.len() - 1
             });
+            rows[index].written.append(&mut written);
             rows[index].key = Key::Integer(key);
             under.insert(key, Some(index));
             rows[index].take(entry.flags, entry.mask, entry.ms);

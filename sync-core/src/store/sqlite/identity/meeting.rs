@@ -128,6 +128,13 @@ pub fn clock_jumped(engine: &mut Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Takes a log number under the stamp of this opening, after what is not folded yet.
+pub fn announce(engine: &mut Engine) -> Result<(), StoreError> {
+    fold::run(engine)?;
+    engine.meta.next_seq();
+    Ok(())
+}
+
 fn head(engine: &Engine) -> Cursor {
     remembered(&engine.lineage, engine.meta.head as u64)
 }

@@ -16,5 +16,5 @@ mod meeting;
 mod peers;
 mod visit;
 
-pub use meeting::{acked, clock_jumped, identify, meet};
+pub use meeting::{acked, announce, clock_jumped, identify, meet};
 pub use peers::pending;

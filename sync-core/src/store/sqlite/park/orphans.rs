@@ -37,19 +37,25 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Res
     for child in engine.catalog.tables.values() {
         for link in links.from(child.no) {
             let in_key = |position: &usize| child.key.contains(position) && !child.is_surrogate();
-            let identifies = link.child_columns.iter().all(in_key);
-            if identifies && link.by_row {
+            let all_in_key = link.child_columns.iter().all(in_key);
+            if all_in_key && link.by_row && !child.nullable_key {
                 continue;
             }
             for at in candidates(engine, child, link, folded)? {
-                if identifies {
+                // Where a part of the key is NULL, the others are cells.
+                let has_null = refs::is_null_key(&at);
+                if all_in_key && !has_null {
+                    if link.by_row {
+                        continue;
+                    }
                     if let Some((id, _)) = refs::clock(engine, child.no, &at)? {
                         work.load(engine, &(child.no, id))?;
                     }
                     continue;
                 }
                 let key = (child.no, at);
-                for &position in link.child_columns.iter().filter(|position| !in_key(position)) {
+                let is_cell = |position: &&usize| has_null || !in_key(position);
+                for &position in link.child_columns.iter().filter(is_cell) {
                     found.entry(key.clone()).or_default().insert(position);
                 }
             }

@@ -2,10 +2,10 @@
 
 use rusqlite::params_from_iter;
 
-use super::super::catalog::Table;
+use super::super::catalog::{Evaluated, Table};
 use super::super::engine::Engine;
 use super::super::refs::{Bound, RowSql, bound, is_null_key, value};
-use super::super::system::{clock_table, key_column, quote};
+use super::super::system::{clock_table, key_column, null_key_clock_table, quote};
 use super::row::LocalKey;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -90,6 +90,32 @@ pub(crate) fn find(
     Ok(keys)
 }
 
+/// The local keys of the rows which have these values in columns and expressions, and are in the
+/// index that these make up. None where SQLite cannot compute that here.
+pub(crate) fn find_evaluated(
+    engine: &Engine,
+    table: &Table,
+    columns: &[(usize, Option<&str>)],
+    evaluated: &Evaluated,
+    values: &[Value],
+) -> Result<Vec<LocalKey>, StoreError> {
+    let plain =
+        columns.iter().map(|(position, collation)| (quote(&table.columns[*position].name), *collation));
+    let parts =
+        evaluated.parts.iter().map(|(part, collation)| (format!("({part}\n)"), Some(collation.name())));
+    let mut conditions = Vec::new();
+    for (n, (part, collation)) in plain.chain(parts).enumerate() {
+        let collation = collation.map(|name| format!(" COLLATE {}", quote(name))).unwrap_or_default();
+        conditions.push(format!("{part} = ?{}{collation}", n + 1));
+    }
+    conditions.extend(evaluated.condition.as_ref().map(|condition| format!("({condition}\n)")));
+    let sql =
+        format!("SELECT {} FROM {} WHERE {}", key_list(table), quote(&table.name), conditions.join(" AND "));
+    let Ok(mut statement) = engine.conn.prepare_cached(&sql) else { return Ok(Vec::new()) };
+    let rows = statement.query_map(params_from_iter(bound(values)), |row| key_of(table, row))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The local keys of the rows of `child` that refer to no row of `parent`: of all of them, or of
 /// those whose clock has log number `seq`.
 pub(crate) fn orphans(
@@ -103,37 +129,48 @@ pub(crate) fn orphans(
     let name = |table: &Table, position: usize| quote(&table.columns[position].name);
     let pairs = child_columns.iter().zip(parent_columns);
     let same = pairs.map(|(&c, &p)| format!("p.{} = c.{}", name(parent, p), name(child, c)));
+    let same = same.collect::<Vec<_>>().join(" AND ");
     let set = child_columns.iter().map(|&c| format!("c.{} IS NOT NULL", name(child, c)));
     let mut keys = child.key.iter().map(|&at| format!("c.{}", name(child, at))).collect::<Vec<_>>();
     if child.nullable_key {
         keys.push(format!("c.{}", rowid_name(child)));
     }
-    let (clocks, mut conditions) = match seq {
-        None => (String::new(), Vec::new()),
+    let clocks = match seq {
+        None => vec![(String::new(), Vec::new())],
         Some(seq) => {
             let clock_key =
                 |(n, &at): (usize, &usize)| format!("c.{} = k.{}", name(child, at), key_column(n + 1));
-            let mut conditions: Vec<_> = child.key.iter().enumerate().map(clock_key).collect();
-            conditions.push(format!("k.s = {seq}"));
-            (format!("{} k CROSS JOIN ", clock_table(child.no)), conditions)
+            let with = |clocks: String, mut conditions: Vec<String>| {
+                conditions.push(format!("k.s = {seq}"));
+                (format!("{clocks} k CROSS JOIN "), conditions)
+            };
+            let mut clocks =
+                vec![with(clock_table(child.no), child.key.iter().enumerate().map(clock_key).collect())];
+            if child.nullable_key {
+                let on_rowid = format!("c.{} = k.k", rowid_name(child));
+                clocks.push(with(null_key_clock_table(child.no), vec![on_rowid]));
+            }
+            clocks
         }
     };
-    conditions.extend(set);
-    let sql = format!(
-        "SELECT {} FROM {clocks}{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
-        keys.join(", "),
-        quote(&child.name),
-        conditions.join(" AND "),
-        quote(&parent.name),
-        same.collect::<Vec<_>>().join(" AND "),
-    );
-    let mut statement = engine.conn.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let mut keys = Vec::new();
-    while let Some(row) = rows.next()? {
-        keys.push(key_of(child, row)?);
+    let mut found = Vec::new();
+    for (clocks, mut conditions) in clocks {
+        conditions.extend(set.clone());
+        let sql = format!(
+            "SELECT {} FROM {clocks}{} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {} p WHERE {})",
+            keys.join(", "),
+            quote(&child.name),
+            conditions.join(" AND "),
+            quote(&parent.name),
+            same,
+        );
+        let mut statement = engine.conn.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            found.push(key_of(child, row)?);
+        }
     }
-    Ok(keys)
+    Ok(found)
 }
 
 /// Inserts a row of these columns, as the schema's own conflict clauses have it. `Err` inside: the

@@ -52,6 +52,10 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
             identity::clock_jumped(engine)?;
             StoreReply::Done
         }
+        StoreRequest::Announce { .. } => {
+            identity::announce(engine)?;
+            StoreReply::Done
+        }
     })
 }
 

@@ -45,7 +45,7 @@ impl Merging<'_> {
         let life = change.life;
         let is_born = life.born.is_some() && life.died.is_none() && life.undone.is_none();
         if !is_born
-            || waiting.claims && !table.unique_keys.is_empty()
+            || waiting.claims && table.has_claim_keys()
             || waiting.children && *is_parent
             || waiting.dangling && table.is_surrogate()
             || waiting.aside && refs::aside(engine, table.no, &change.id)?.is_some()
@@ -240,14 +240,17 @@ impl Merging<'_> {
         let (mut row, mut any) = (None, false);
         for (position, merged, local) in written {
             let column = &table.columns[position];
-            if table.integer_key() == Some(position) || !may_change(&column.declared_type, local) {
+            // The row that it refers to has no value there: that is not what was said.
+            let is_lost = matches!((merged, local), (Value::Ref(_), Value::Null));
+            let may_differ = is_lost || may_change(&column.declared_type, local);
+            if table.integer_key() == Some(position) || !may_differ {
                 continue;
             }
             let row = match &mut row {
                 Some(row) => row,
                 None => row.insert(table_sql::read(engine, table, at)?),
             };
-            if row.get(position) != Some(local) {
+            if is_lost || row.get(position) != Some(local) {
                 refs::put_shadow(engine, table.no, &self.change.id, column.no, merged)?;
                 any = true;
             }
@@ -274,7 +277,7 @@ impl Merging<'_> {
         if life.is_alive()
             || *is_parent
             || clock.shadowed
-            || waiting.claims && !table.unique_keys.is_empty()
+            || waiting.claims && table.has_claim_keys()
             || is_news_to_its_sender(&clock.life, &change.life, &life)
             || table.columns.iter().any(|column| is_left(column.no))
             || change.cells.iter().any(|cell| life.covers(cell.version))
