@@ -29,9 +29,10 @@ pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Runs a transaction, and tells what it did to the rows that the application sees. Statements
-/// that the schema refuses are left out, as a careless application would; one that is refused at
-/// the end did nothing.
+/// Runs a transaction, and tells what it did to the rows that the application sees; `None` where it
+/// wrote nothing at all. One that put values where they stood before has no effects, and was written
+/// all the same. Statements that the schema refuses are left out, as a careless application would; a
+/// transaction that is refused at the end did nothing.
 ///
 /// # Errors
 /// When SQLite fails otherwise.
@@ -39,15 +40,16 @@ pub fn transact(
     conn: &Connection,
     shape: &Shape,
     transaction: &Transaction,
-) -> rusqlite::Result<Vec<Effect>> {
+) -> rusqlite::Result<Option<Vec<Effect>>> {
+    let changes = conn.total_changes();
     conn.execute_batch("BEGIN IMMEDIATE")?;
     let done = write(conn, shape, transaction);
     let commit = done.is_ok() && !transaction.rolled_back;
     if commit && conn.execute_batch("COMMIT").is_ok() {
-        return done;
+        return done.map(|effects| (conn.total_changes() > changes).then_some(effects));
     }
     conn.execute_batch("ROLLBACK")?;
-    done.map(|_| Vec::new())
+    done.map(|_| None)
 }
 
 fn write(conn: &Connection, shape: &Shape, transaction: &Transaction) -> rusqlite::Result<Vec<Effect>> {

@@ -127,7 +127,7 @@ impl Device {
         let app =
             app::open(&self.file).map_err(|error| Stop::failed("cannot open a device's file", error))?;
         if is_new {
-            let mode = if (no.0 + 1) % ROLLBACK_JOURNAL_ONE_IN == 0 { "DELETE" } else { "WAL" };
+            let mode = if (no.0 + 1).is_multiple_of(ROLLBACK_JOURNAL_ONE_IN) { "DELETE" } else { "WAL" };
             let made = app
                 .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))
                 .and_then(|()| app.execute_batch(&shape.sql));

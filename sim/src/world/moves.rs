@@ -67,11 +67,10 @@ impl<P: Parts> Run<'_, P> {
         let device = &mut self.devices[number];
         let Some(life) = &device.life else { return Ok(()) };
         let now = device.clock.tell_thread();
-        let effects = app::transact(&life.app, self.shape, transaction)
+        let done = app::transact(&life.app, self.shape, transaction)
             .map_err(|error| Stop::failed("an application cannot write", error))?;
-        if effects.is_empty() {
-            return Ok(());
-        }
+        // What looks as it did is in the journal too, and has to be sent: oracles need to know.
+        let Some(effects) = done else { return Ok(()) };
         device.written = Some(transaction.id);
         life.process.wrote(transaction.id);
         if self.chance.happens(NOTIFIES) {
@@ -207,7 +206,7 @@ impl<P: Parts> Run<'_, P> {
     fn copy(&mut self, number: usize, copy: DeviceNo) -> Result<(), Stop> {
         let (of, caught_up) = (self.devices[number].no, self.devices[number].caught_up);
         let to = copy.0 as usize;
-        if !self.devices.get(to).is_some_and(|copy| !copy.exists) {
+        if self.devices.get(to).is_none_or(|copy| copy.exists) {
             return Ok(());
         }
         put_back(&copy_of(&self.devices[number].file)?, &self.devices[to].file)?;

@@ -125,10 +125,9 @@ impl Way {
 
     fn queue(&mut self, frame: Bytes) {
         let now = self.line.time.now();
-        let speed = self.line.link.bytes_per_second;
-        if speed > 0 {
-            let takes = Duration::from_micros(frame.len() as u64 * 1_000_000 / speed);
-            self.free_at = self.free_at.max(now) + takes;
+        let us = frame.len() as u64 * 1_000_000;
+        if let Some(us) = us.checked_div(self.line.link.bytes_per_second) {
+            self.free_at = self.free_at.max(now) + Duration::from_micros(us);
         }
         self.queue.push_back((self.free_at.max(now), frame));
     }

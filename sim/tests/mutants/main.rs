@@ -2,24 +2,39 @@
 //! promise it breaks, and parts that are not broken are not.
 
 mod broken;
+mod broken_files;
 mod stories;
 
 use broken::Mutant;
+use broken_files::FileMutant;
 use pocketsync_sim::engine::Engine;
 use pocketsync_sim::machines::{Altered, Direct, Parts};
 use pocketsync_sim::oracle::{self, Case, Judge, Violation};
+use pocketsync_sim::world::{Real, World};
 use stories::About;
 
 /// Within how many seeds a mutant must be found out.
 const SEEDS: u64 = 200;
 
+/// Within how many seeds a mutant with real files must be found out, which takes longer to run.
+const FILE_SEEDS: u64 = 3;
+
 fn run(parts: impl Parts, about: About, seed: u64, oracles: &[&str]) -> Option<Violation> {
     let case = Case { shape: stories::shape(), story: stories::story(about, seed) };
-    let all = oracle::all(&case).into_iter();
+    judged(&Altered(parts), &case, oracles)
+}
+
+fn run_files(parts: impl pocketsync_sim::world::Parts, seed: u64, oracles: &[&str]) -> Option<Violation> {
+    let case = Case { shape: stories::shape_of_files(), story: stories::story_of_files(seed) };
+    judged(&World::of(parts), &case, oracles)
+}
+
+/// What these oracles, or all of them, say of a run.
+fn judged(engine: &impl Engine, case: &Case, oracles: &[&str]) -> Option<Violation> {
+    let all = oracle::all(case).into_iter();
     let asked = all.filter(|oracle| oracles.is_empty() || oracles.contains(&oracle.name())).collect();
-    let engine = Altered(parts);
     let mut judge = Judge::new(case.clone(), asked, engine.has_sqlite());
-    engine.run(&case.shape, &case.story, &mut judge).expect("the machines have no world that fails");
+    engine.run(&case.shape, &case.story, &mut judge).expect("the world does not fail");
     judge.violation().cloned()
 }
 
@@ -44,6 +59,29 @@ fn parts_that_are_not_broken_keep_every_promise() {
             }
         }
     }
+}
+
+#[test]
+fn files_that_are_not_broken_keep_every_promise() {
+    for seed in 0..FILE_SEEDS {
+        if let Some(violation) = run_files(Real, seed, &[]) {
+            panic!("seed {seed}: {violation}");
+        }
+    }
+}
+
+macro_rules! file_mutants {
+    ($($name:ident: $mutant:ident, $oracle:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let mutant = FileMutant::$mutant;
+            let found = (0..FILE_SEEDS).find_map(|seed| Some((seed, run_files(mutant, seed, &[$oracle])?)));
+            let (seed, violation) =
+                found.unwrap_or_else(|| panic!("{} does not notice {mutant:?} in {FILE_SEEDS} stories", $oracle));
+            assert_eq!(violation.oracle, $oracle);
+            println!("{mutant:?}: seed {seed}: {violation}");
+        }
+    )*};
 }
 
 macro_rules! mutants {
@@ -73,4 +111,10 @@ mutants! {
     rows_that_go_by_themselves: LosesRows in Talk, "no_lost_write", "acked_is_durable";
     a_status_that_lies: LiesInSync in Commuters, "honest_status";
     a_status_that_never_says_in_sync: NeverInSync in Talk, "honest_status";
+}
+
+file_mutants! {
+    references_to_rows_that_are_not_there: DanglingReferences, "constraints";
+    entries_that_no_fold_takes: JournalsTheUntracked, "journal_empties";
+    pieces_that_are_kept_aside_for_ever: KeepsWhatIsAside, "bounded";
 }

@@ -23,9 +23,25 @@ pub(crate) enum About {
 
 pub(crate) const ALL: [About; 4] = [About::Talk, About::Commuters, About::Disasters, About::Bulk];
 
+const FILE_SQL: &str = "
+CREATE TABLE list(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, title TEXT);
+CREATE TABLE item(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, note TEXT,
+                  list INTEGER REFERENCES list(id) ON DELETE CASCADE);";
+
 const SQL: &str = "
 CREATE TABLE note(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, title TEXT, body TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT, rank INTEGER);";
+
+/// A link that nothing is wrong with.
+const FINE: Link = Link {
+    latency_min_ms: 15,
+    latency_max_ms: 120,
+    breaks_per_minute: 0.0,
+    bytes_per_second: 0,
+    max_frame_bytes: 64 << 10,
+    duplicate: 0.0,
+    reorder: 0.0,
+};
 
 /// Notes with identities of their own, settings that devices name alike.
 pub(crate) fn shape() -> Arc<Shape> {
@@ -83,15 +99,7 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         About::Disasters => teller.disasters(quiet_at),
     }
     teller.moves.sort_by_key(|planned| planned.at);
-    let link = Link {
-        latency_min_ms: 15,
-        latency_max_ms: 120,
-        breaks_per_minute: if about == About::Commuters { 0.3 } else { 0.0 },
-        bytes_per_second: 0,
-        max_frame_bytes: 64 << 10,
-        duplicate: 0.0,
-        reorder: 0.0,
-    };
+    let link = Link { breaks_per_minute: if about == About::Commuters { 0.3 } else { 0.0 }, ..FINE };
     let device = |number: i64| Device {
         scope: 0,
         from: 0,
@@ -106,6 +114,35 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         quiet_at,
         quiet_ms: 10 * MINUTE,
         check_every_ms: 10 * SECOND,
+    })
+}
+
+/// Lists and their items, in real files.
+pub(crate) fn shape_of_files() -> Arc<Shape> {
+    Arc::new(Shape::of_sql(FILE_SQL).expect("it is SQL"))
+}
+
+/// Two devices write for half a minute: first lists, then items of theirs too.
+pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
+    let mut teller = Teller { about: About::Talk, rng: Rng(seed), moves: Vec::new(), next_write: 0 };
+    for number in 1..=20 {
+        let table = if number <= 4 { 0 } else { teller.rng.below(4).min(1) as usize };
+        let id = WriteId(number);
+        let (pick, entropy) = (teller.rng.below(1000) as f64 / 1000.0, teller.rng.below(u64::MAX));
+        let write = Write { id, table, act: Act::Insert, pick, entropy, value_bytes: 12 };
+        let transaction = Transaction { id: TxId(number), writes: vec![write], rolled_back: false };
+        let device = DeviceNo(teller.rng.below(2) as u32);
+        let at = 1_400 * number + teller.rng.below(SECOND);
+        teller.at(at, Move::Transact { device, transaction });
+    }
+    let device = || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE };
+    Arc::new(Story {
+        seed,
+        devices: vec![device(), device()],
+        moves: teller.moves,
+        quiet_at: 30 * SECOND,
+        quiet_ms: 10 * SECOND,
+        check_every_ms: SECOND,
     })
 }
 

@@ -102,6 +102,11 @@ impl Oracle for Watcher {
 
 /// Runs a story with all oracles, and shows all that was seen.
 pub(crate) fn run(sql: &str, story: Story) -> (Outcome, Seen) {
+    run_in(&World::new(), sql, story)
+}
+
+/// The same in a world of other parts.
+pub(crate) fn run_in(world: &impl Engine, sql: &str, story: Story) -> (Outcome, Seen) {
     let case = Case { shape: Arc::new(Shape::of_sql(sql).unwrap()), story: Arc::new(story) };
     let seen = Arc::new(Mutex::new(Seen::default()));
     let mut oracles: Vec<Box<dyn Oracle>> = vec![Box::new(Watcher(Arc::clone(&seen)))];
@@ -110,7 +115,7 @@ pub(crate) fn run(sql: &str, story: Story) -> (Outcome, Seen) {
     if std::env::var_os("WORLD_TRACE").is_some() {
         judge.tell(|at, line| println!("{at:>8} {line}"));
     }
-    World::new().run(&case.shape, &case.story, &mut judge).unwrap();
+    world.run(&case.shape, &case.story, &mut judge).unwrap();
     let outcome = judge.finish("world");
     let seen = Arc::into_inner(seen).unwrap().into_inner().unwrap();
     (outcome, seen)

@@ -1,0 +1,114 @@
+//! Real replicas that are broken on purpose: what happens to their files behind their backs.
+
+use std::path::PathBuf;
+
+use futures::stream::BoxStream;
+use pocketsync_sim::pocketsync_core::driver::{LocalStore, Summary};
+use pocketsync_sim::pocketsync_core::store::sqlite::Replica;
+use pocketsync_sim::pocketsync_core::store::{HubStore, Store, StoreError, StoreReply, StoreRequest};
+use pocketsync_sim::story::DeviceNo;
+use pocketsync_sim::world::Parts;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+/// How a device's file is broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FileMutant {
+    /// A replica that applies changes as if there were no foreign keys.
+    DanglingReferences,
+    /// A replica whose journal gets entries about tables that are not tracked.
+    JournalsTheUntracked,
+    /// A replica that never lets go of what it put aside.
+    KeepsWhatIsAside,
+}
+
+impl Parts for FileMutant {
+    type Device = BrokenReplica;
+    type Hub = HubStore;
+
+    fn device(&self, device: DeviceNo, replica: Replica) -> BrokenReplica {
+        let how = (device == DeviceNo(1)).then_some(*self);
+        BrokenReplica { how, file: replica.path().to_owned(), inner: replica }
+    }
+
+    fn hub(&self, store: HubStore) -> HubStore {
+        store
+    }
+}
+
+/// A replica, and what is wrong with it, if anything is.
+#[derive(Clone)]
+pub(crate) struct BrokenReplica {
+    how: Option<FileMutant>,
+    file: PathBuf,
+    inner: Replica,
+}
+
+impl BrokenReplica {
+    /// A connection to which neither foreign keys nor triggers apply.
+    fn lawless(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open(&self.file)?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        Ok(connection)
+    }
+
+    /// An entry about a table of no such number.
+    fn journal_the_untracked(&self) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO __pocketsync_journal(n, t) VALUES(1 << 40, 1 << 20)";
+        self.lawless()?.execute(sql, [])?;
+        Ok(())
+    }
+
+    fn let_dangle(&self) -> rusqlite::Result<()> {
+        let one = "SELECT min(id) FROM item WHERE list IS NOT NULL";
+        self.lawless()?.execute(&format!("UPDATE item SET list = 1 << 40 WHERE id = ({one})"), [])?;
+        Ok(())
+    }
+
+    /// Large pieces, of a peer that there is not.
+    fn keep_aside(&self) -> rusqlite::Result<()> {
+        let next = "SELECT coalesce(max(n), 0) + 1 FROM __pocketsync_staging WHERE peer = -1";
+        let sql = format!(
+            "INSERT INTO __pocketsync_staging(peer, n, body) VALUES(-1, ({next}), zeroblob(16 << 20))"
+        );
+        self.lawless()?.execute(&sql, [])?;
+        Ok(())
+    }
+}
+
+impl Store for BrokenReplica {
+    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        let applies = matches!(request, StoreRequest::Apply { .. });
+        let reply = self.inner.run(request)?;
+        match self.how.filter(|_| applies) {
+            Some(FileMutant::DanglingReferences) => self.let_dangle()?,
+            Some(FileMutant::JournalsTheUntracked) => self.journal_the_untracked()?,
+            Some(FileMutant::KeepsWhatIsAside) => self.keep_aside()?,
+            None => {}
+        }
+        Ok(reply)
+    }
+}
+
+impl LocalStore for BrokenReplica {
+    fn changed(&mut self) -> Result<bool, StoreError> {
+        LocalStore::changed(&mut self.inner)
+    }
+
+    fn committed(&self) -> BoxStream<'static, ()> {
+        LocalStore::committed(&self.inner)
+    }
+
+    fn summary(&mut self) -> Result<Summary, StoreError> {
+        self.inner.summary()
+    }
+
+    fn suspend(&self) {
+        LocalStore::suspend(&self.inner);
+    }
+
+    fn resume(&self) {
+        LocalStore::resume(&self.inner);
+    }
+}
