@@ -6,6 +6,7 @@
 //! cell     the writes of one cell, and which of them knew of which
 //! row      the lives of one row
 //! scope    rows and commits of one logical database
+//! stand_in rows that are shown under the name of another one
 //! survival what was legally lost: with a device, with a file that was put back
 //! ledger   the model, shared by the oracles that go by it
 //! ```
@@ -20,6 +21,7 @@ mod mark;
 mod row;
 mod rules;
 mod scope;
+mod stand_in;
 mod survival;
 
 pub use cell::{Cell, Node, NodeNo};

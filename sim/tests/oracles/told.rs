@@ -32,7 +32,8 @@ CREATE TABLE item(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, list INTEGER REFERE
 CREATE TABLE shop(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, name TEXT);
 CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERENCES shop(id) ON DELETE RESTRICT);
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
-CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);";
+CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);";
 
 /// What the wall clocks show when the story begins, in milliseconds since 1970.
 const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -70,7 +71,8 @@ fn shape() -> Shape {
             table("shop", &[id.clone(), tag.clone(), ("name", text.clone())]),
             table("sale", &[id.clone(), tag.clone(), ("shop", refers(2))]),
             table("label", &[id, tag, ("word", words), ("note", text.clone())]),
-            table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text)]),
+            table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text.clone())]),
+            table("badge", &[("label", refers(4)), ("note", text)]),
         ],
     }
 }
