@@ -118,9 +118,8 @@ fn is_of_stand_in(
     view: &DeviceView,
 ) -> bool {
     let shape = model.shape();
-    let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
     let wrote = |row: &Row| scope.shown(shape, row, column, shown).is_some();
-    let mut others = scope.stand_ins(shape, model.rules(), row, &is_visible).peekable();
+    let mut others = scope.stand_ins(shape, model.rules(), row, view).peekable();
     others.peek().is_some() && (wrote(row) || others.any(wrote))
 }
 

@@ -73,6 +73,20 @@ fn a_key_that_refers_to_a_row_that_lost_names_the_one_that_is_shown() {
     passes(&format!("{lost} {}", shown("w3")));
     passes(&format!("{lost} {}", shown("w4")));
     caught_by("no_lost_write", &format!("{lost} {}", shown("w5")));
+    // Under that name it was only written to.
+    passes(
+        "10 d0 t1 + label r1 work w1
+         11 d1 t2 + label r2 work w2; + badge r2 @r2 w3
+         12 d0 t3 ~ badge r1 note w3>w4
+         90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w4",
+    );
+    passes(
+        "10 d0 t1 + label r1 work w1
+         11 d1 t2 + label r2 work w2; + badge r2 @r2 w3
+         12 d3 t3 ~ badge r1 note w3>w4
+         13 d3 lost
+         90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w3",
+    );
     // It had another value all the time.
     let apart = format!("{badges} 11 d1 t2 + label r2 home w2; + badge r2 @r2 w3\n");
     caught_by("no_lost_write", &format!("{apart} {}", shown("w3")));
