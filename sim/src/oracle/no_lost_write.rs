@@ -19,7 +19,7 @@
 //! back to a copy from before, and that the hub had not acknowledged, or had acknowledged before
 //! its own file was put back to a copy from before that. Such writes may be there or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase, RowView};
@@ -137,7 +137,12 @@ fn free_cell(
         let value = &shown.cells[column];
         return Err(format!("{} shows {value:.60} in {}, which nobody wrote there", view.device, name()));
     };
-    let survives = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
+    let given_up: BTreeSet<CommitNo> = (0..cell.nodes().len() as u32)
+        .filter(|&node| is_given_up(model, scope, row, column, node))
+        .map(|node| cell.node(node).commit)
+        .collect();
+    let survives =
+        |commit: CommitNo| model.survival().survives(scope.commitment(commit)) && !given_up.contains(&commit);
     let overwritten = cell.overwritten(survives);
     let describe = |node: u32| {
         let write = cell.node(node);
@@ -165,7 +170,7 @@ fn free_cell(
     let written_at = |node: u32| scope.commitment(cell.node(node).commit).at;
     let leaves = (0..cell.nodes().len() as u32).filter(|&other| !overwritten[other as usize]);
     let later = leaves
-        .filter(|&other| survives(cell.node(other).commit) && !is_given_up(model, scope, row, column, other))
+        .filter(|&other| survives(cell.node(other).commit))
         .find(|&other| written_at(other) > written_at(node) + margin);
     match later {
         Some(later) => Err(format!(
@@ -181,7 +186,7 @@ fn free_cell(
 
 /// Whether whoever made a write deleted the row with it before anybody else had heard of the write.
 /// A row that is there all the same is what others made of it: nobody is left who has the value.
-fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
+pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
     let (cell, survival) = (&row.cells[column], model.survival());
     let write = scope.commitment(cell.node(node).commit);
     row.deaths.iter().any(|death| {

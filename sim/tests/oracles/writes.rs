@@ -66,6 +66,15 @@ fn a_write_that_its_device_deleted_unsent_may_be_gone_where_others_have_the_row(
 }
 
 #[test]
+fn what_a_deleted_write_had_replaced_may_be_shown_where_others_keep_the_row() {
+    let kept = "10 d0 t1 + shop r1 w1\n 11 d1 t2 + sale r2 @r1\n 20 d2 t3 ~ shop r1 name w1>w2\n";
+    let shown = "40 look d2: shop r1 w1, sale r2 @r1\n 90 settled d2: shop r1 w1, sale r2 @r1";
+    passes(&format!("{kept} 30 d2 t4 - shop r1 w2\n {shown}"));
+    caught_by("causality", &format!("{kept} {shown}"));
+    caught_by("causality", &format!("{kept} 25 d2 ack t3\n 30 d2 t4 - shop r1 w2\n {shown}"));
+}
+
+#[test]
 fn a_key_that_refers_to_a_row_that_lost_names_the_one_that_is_shown() {
     let badges = "10 d0 t1 + label r1 work w1\n 12 d2 t3 + badge r1 @r1 w4\n";
     let shown = |note| format!("90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 {note}");
