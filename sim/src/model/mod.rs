@@ -7,6 +7,7 @@
 //! row      the lives of one row
 //! scope    rows and commits of one logical database
 //! template the rows that the schema itself inserts
+//! stand_in rows that are shown under the name of another one
 //! survival what was legally lost: with a device, with a file that was put back
 //! ledger   the model, shared by the oracles that go by it
 //! ```
@@ -21,6 +22,7 @@ mod mark;
 mod row;
 mod rules;
 mod scope;
+mod stand_in;
 mod survival;
 mod template;
 

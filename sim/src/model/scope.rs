@@ -253,7 +253,7 @@ impl Scope {
 }
 
 /// The same for texts that some collation takes for the same.
-fn folded(value: &Value) -> Value {
+pub(super) fn folded(value: &Value) -> Value {
     match value {
         Value::Text(text) => Value::Text(text.trim_ascii_end().to_ascii_lowercase()),
         other => other.clone(),

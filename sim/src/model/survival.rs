@@ -122,6 +122,12 @@ impl Survival {
         })
     }
 
+    /// Whether the hub had acknowledged a commit by then, so that others may have it.
+    pub fn was_acknowledged(&self, commit: &Commitment, by: Ms) -> bool {
+        let files = self.devices.get(&commit.device);
+        files.is_some_and(|files| files.acks_of(commit).any(|acked| acked <= by))
+    }
+
     /// Whether a row may be there twice, by right: a copy of the file that it was inserted in was
     /// made before the hub had acknowledged it, and used. Both may then have taken it for theirs
     /// alone. So may a file that was put back, where the hub's was put back as well.

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use super::no_lost_write::is_given_up;
 use super::{Case, Oracle, no_zombies, words};
 use crate::history::{DeviceView, Event, Look, Phase};
 use crate::model::{Commitment, Ledger, Model, Reader, Scope, Wrote};
@@ -93,7 +94,8 @@ fn judge(
                 for &(column, node) in cells {
                     let replaced = scope
                         .shown(shape, row, column, shown)
-                        .filter(|&shown| row.cells[column].knew(node, shown));
+                        .filter(|&shown| row.cells[column].knew(node, shown))
+                        .filter(|_| !is_given_up(model, scope, row, column, node));
                     if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
                         return Err(format!(
                             "{} shows {} in {}, which {} had replaced by {}",

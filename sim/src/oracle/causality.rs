@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::no_lost_write::is_given_up;
 use super::{Case, Oracle, words};
 use crate::history::{Commit, DeviceView, Did, Event, Fault, Look};
 use crate::model::{Ledger, Mark, Model, NodeNo, Reader, Row, RowNo, Scope};
@@ -114,7 +115,11 @@ fn remember(
     let cell = &known.cells[column];
     let key = (row, column as u16);
     match memory.get(&key) {
-        Some(&before) if cell.knew(before, node) && !model.is_doubtful(scope, known) => {
+        Some(&before)
+            if cell.knew(before, node)
+                && !model.is_doubtful(scope, known)
+                && !is_given_up(model, scope, known, column, before) =>
+        {
             let name = words::cell(model.shape(), &known.tag, column);
             let (lost, won) = (&cell.node(before).mark, &cell.node(node).mark);
             Err(format!("shows {won} in {name} again, after it had shown {lost}, which had replaced it"))

@@ -5,9 +5,11 @@
 //!
 //! - A free cell shows a value that somebody wrote into that cell, whole, and that no surviving
 //!   write knowingly replaced. A cell of a pool shows a value that was written into that column of
-//!   some row.
+//!   some row. Where a key refers to rows, what is shown under a name may be a row that was given
+//!   another one: one of its writes will do.
 //! - Where all clocks were right within a bound, of two such values the later one is shown, if
-//!   they are further apart than clocks and their correction may be wrong.
+//!   they are further apart than clocks and their correction may be wrong. Exempt is what its own
+//!   device deleted with the row before anybody else had it.
 //! - A row that was inserted and that nobody deleted is visible or parked. What a schema takes
 //!   along on its own account is exempt: rows whose parent was deleted, rows that stood behind
 //!   another one with the same unique value when that was changed or deleted.
@@ -19,11 +21,11 @@
 //! back to a copy from before, and that the hub had not acknowledged, or had acknowledged before
 //! its own file was put back to a copy from before that. Such writes may be there or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase, RowView};
-use crate::model::{CommitNo, Ledger, Model, Reader, Row, Scope};
+use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope};
 use crate::shape::{Role, RowTag};
 use crate::story::Ms;
 
@@ -94,7 +96,9 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
     let table = row.tag.table;
     for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
         match &declared.role {
-            Role::Free(_) => free_cell(model, scope, row, column, shown, view)?,
+            Role::Free(_) => free_cell(model, scope, row, column, shown, view).or_else(|what| {
+                if is_of_stand_in(model, scope, row, column, shown, view) { Ok(()) } else { Err(what) }
+            })?,
             Role::Pool(_) if !scope.pooled(table, column, value) => {
                 let cell = words::cell(shape, &row.tag, column);
                 return Err(format!("{} shows {value} in {cell}, which nobody wrote there", view.device));
@@ -103,6 +107,22 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
         }
     }
     Ok(())
+}
+
+/// Whether the row that a device shows under this name may be another one, and the value is a write
+/// to either: what is written under the name goes to the row that is shown there.
+fn is_of_stand_in(
+    model: &Model,
+    scope: &Scope,
+    row: &Row,
+    column: usize,
+    shown: &RowView,
+    view: &DeviceView,
+) -> bool {
+    let shape = model.shape();
+    let wrote = |row: &Row| scope.shown(shape, row, column, shown).is_some();
+    let mut others = scope.stand_ins(shape, model.rules(), row, view).peekable();
+    others.peek().is_some() && (wrote(row) || others.any(wrote))
 }
 
 fn free_cell(
@@ -122,7 +142,12 @@ fn free_cell(
     if model.is_doubtful(scope, row) {
         return Ok(());
     }
-    let survives = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
+    let given_up: BTreeSet<CommitNo> = (0..cell.nodes().len() as u32)
+        .filter(|&node| is_given_up(model, scope, row, column, node))
+        .map(|node| cell.node(node).commit)
+        .collect();
+    let survives =
+        |commit: CommitNo| model.survival().survives(scope.commitment(commit)) && !given_up.contains(&commit);
     let overwritten = cell.overwritten(survives);
     let describe = |node: u32| {
         let write = cell.node(node);
@@ -162,6 +187,22 @@ fn free_cell(
         )),
         None => Ok(()),
     }
+}
+
+/// Whether whoever made a write deleted the row with it before anybody else had heard of the write.
+/// A row that is there all the same is what others made of it: nobody is left who has the value.
+pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
+    let (cell, survival) = (&row.cells[column], model.survival());
+    let write = scope.commitment(cell.node(node).commit);
+    row.deaths.iter().any(|death| {
+        let end = scope.commitment(death.commit);
+        let saw = |showed: NodeNo| showed == node || cell.knew(showed, node);
+        end.same_file(write)
+            && end.place > write.place
+            && survival.survives(end)
+            && !survival.was_acknowledged(write, end.at)
+            && death.showed.get(column).copied().flatten().is_some_and(saw)
+    })
 }
 
 fn missing(model: &Model, scope: &Scope, view: &DeviceView) -> Result<(), String> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::no_lost_write::is_given_up;
 use super::{Case, Oracle, no_zombies, words};
 use crate::history::{DeviceView, Event, Look};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope, Wrote};
@@ -104,7 +105,9 @@ fn transaction(
             Wrote::Cells(cells) => {
                 let Some(shown) = view.rows.get(&row.tag) else { continue };
                 for &(column, node) in cells {
-                    let shows = scope.shown(shape, row, column, shown);
+                    let shows = scope
+                        .shown(shape, row, column, shown)
+                        .filter(|_| !is_given_up(model, scope, row, column, node));
                     let cell = &row.cells[column];
                     let replaced = shows.filter(|&shows| cell.knew(node, shows));
                     if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {

@@ -32,7 +32,8 @@ CREATE TABLE item(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, list INTEGER REFERE
 CREATE TABLE shop(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, name TEXT);
 CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERENCES shop(id) ON DELETE RESTRICT);
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
-CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);";
+CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);";
 
 /// Rows that some schemas insert themselves.
 const TEMPLATE: &str = "
@@ -76,7 +77,8 @@ fn shape() -> Shape {
             table("shop", &[id.clone(), tag.clone(), ("name", text.clone())]),
             table("sale", &[id.clone(), tag.clone(), ("shop", refers(2))]),
             table("label", &[id, tag, ("word", words), ("note", text.clone())]),
-            table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text)]),
+            table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text.clone())]),
+            table("badge", &[("label", refers(4)), ("note", text)]),
         ],
     }
 }

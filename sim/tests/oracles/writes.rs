@@ -45,6 +45,65 @@ fn of_two_writes_far_apart_the_later_one_is_shown_where_clocks_are_right() {
 }
 
 #[test]
+fn a_write_that_its_device_deleted_unsent_may_be_gone_where_others_have_the_row() {
+    let both = "10 d0 t1 + setting k1 w1\n 11 d1 t2 + setting k1 w2\n";
+    let shown = "900000 settled d0: setting k1 w2 | d1: setting k1 w2";
+    let written = format!("{both} 300000 d0 t3 ~ setting k1 value w1>w3\n");
+    caught_by("no_lost_write", &format!("{written} {shown}"));
+    passes(&format!("{written} 600000 d0 t4 - setting k1 w3\n {shown}"));
+    // Others may have had it by then.
+    caught_by(
+        "no_lost_write",
+        &format!("{written} 400000 d0 ack t3\n 600000 d0 t4 - setting k1 w3\n {shown}"),
+    );
+    // Whoever deleted had not seen it.
+    caught_by("no_lost_write", &format!("{written} 600000 d2 t4 - setting k1 w1\n {shown}"));
+    // It was written after the row had been deleted.
+    caught_by(
+        "no_lost_write",
+        &format!("{both} 200000 d0 t3 - setting k1 w1\n 300000 d0 t4 + setting k1 w3\n {shown}"),
+    );
+}
+
+#[test]
+fn what_a_deleted_write_had_replaced_may_be_shown_where_others_keep_the_row() {
+    let kept = "10 d0 t1 + shop r1 w1\n 11 d1 t2 + sale r2 @r1\n 20 d2 t3 ~ shop r1 name w1>w2\n";
+    let shown = "40 look d2: shop r1 w1, sale r2 @r1\n 90 settled d2: shop r1 w1, sale r2 @r1";
+    passes(&format!("{kept} 30 d2 t4 - shop r1 w2\n {shown}"));
+    caught_by("causality", &format!("{kept} {shown}"));
+    caught_by("causality", &format!("{kept} 25 d2 ack t3\n 30 d2 t4 - shop r1 w2\n {shown}"));
+}
+
+#[test]
+fn a_key_that_refers_to_a_row_that_lost_names_the_one_that_is_shown() {
+    let badges = "10 d0 t1 + label r1 work w1\n 12 d2 t3 + badge r1 @r1 w4\n";
+    let shown = |note| format!("90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 {note}");
+    let lost = format!("{badges} 11 d1 t2 + label r2 work w2; + badge r2 @r2 w3\n");
+    passes(&format!("{lost} {}", shown("w3")));
+    passes(&format!("{lost} {}", shown("w4")));
+    caught_by("no_lost_write", &format!("{lost} {}", shown("w5")));
+    // Under that name it was only written to.
+    passes(
+        "10 d0 t1 + label r1 work w1
+         11 d1 t2 + label r2 work w2; + badge r2 @r2 w3
+         12 d0 t3 ~ badge r1 note w3>w4
+         90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w4",
+    );
+    passes(
+        "10 d0 t1 + label r1 work w1
+         11 d1 t2 + label r2 work w2; + badge r2 @r2 w3
+         12 d3 t3 ~ badge r1 note w3>w4
+         13 d3 lost
+         90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w3",
+    );
+    // It had another value all the time.
+    let apart = format!("{badges} 11 d1 t2 + label r2 home w2; + badge r2 @r2 w3\n");
+    caught_by("no_lost_write", &format!("{apart} {}", shown("w3")));
+    // It is shown itself.
+    caught_by("no_lost_write", &format!("{lost} {}, label r2 work w2, badge r2 @r2 w3", shown("w3")));
+}
+
+#[test]
 fn a_value_that_nobody_wrote_is_not_shown() {
     caught_by("no_lost_write", "10 d0 t1 + list r1 w1\n 90 settled d0: list r1 w7 | d1: list r1 w7");
     caught_by(
