@@ -3,9 +3,8 @@
 /// What every name that PocketSync puts into a user's database starts with.
 pub const PREFIX: &str = "__pocketsync_";
 
-/// The format of the system tables; an engine refuses newer ones, and [upgrades](super::upgrade)
-/// older ones before it writes.
-pub const FORMAT: i64 = 2;
+/// The format of the system tables; an engine refuses newer ones.
+pub const FORMAT: i64 = 1;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///
