@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_millis(10);
 const AWAKE_MS: Ms = 100;
 /// For so long after a link went away nothing is skipped: who has just written finds it out.
 const PARTING_MS: Ms = 2_000;
+/// How long after time was skipped the devices are looked at.
+const WAKING_MS: Ms = 500;
 /// How many segments may wait in a socket.
 const TCP_CAPACITY: usize = 1 << 12;
 /// How often devices that say that they are done are looked at, at most.
@@ -302,6 +304,11 @@ impl<P: Parts> Run<'_, P> {
         let next = next.chain([self.story.quiet_at]).min().unwrap_or(now);
         if next > now {
             self.time.skip(next - now);
+            if self.stirred && self.next_look <= next {
+                // Who slept hears of it before anyone looks: a link that was long dead, say.
+                self.next_look = next + WAKING_MS;
+                self.awake_until = self.awake_until.max(self.next_look);
+            }
         }
     }
 
