@@ -45,7 +45,7 @@ pub struct Seeded {
 }
 
 impl Seeded {
-    /// Seeds the calling thread. Its clocks stand at `wall_ms` until somebody [sets](set_clocks) them.
+    /// Seeds the calling thread. Its clocks stand at `wall_ms` until somebody sets them.
     ///
     /// # Panics
     /// When the thread is seeded already: two runs would mix.

@@ -3,7 +3,7 @@
 //! Every device and the hub is a host of a [turmoil] simulation, with a real file in a directory on
 //! a RAM disk. Only four things are not what ships: the network, the `Runtime` (clocks, timers,
 //! randomness, and how long the store takes), and what the C library and SQLite draw
-//! ([`determinism`](crate::determinism)). All hosts run on one thread, one after the other.
+//! ([`determinism`]). All hosts run on one thread, one after the other.
 
 mod clock;
 mod crashes;
@@ -44,7 +44,7 @@ const NAME: &str = "world";
 ///
 /// The same story gives the same trace in every run on Linux; elsewhere it runs, and two runs may
 /// differ in what the operating system draws
-/// ([`determinism::IS_COMPLETE`](crate::determinism::IS_COMPLETE)).
+/// ([`determinism::IS_COMPLETE`]).
 #[derive(Clone, Debug, Default)]
 pub struct World<P: Parts = Real> {
     parts: Arc<P>,
