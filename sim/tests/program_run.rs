@@ -3,10 +3,11 @@
 mod fake;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fake::{AfterCrash, Fake, case, story};
-use pocketsync_sim::run::{Campaign, Cancel, NO_PANIC, Ran, Trial};
+use pocketsync_sim::run::{Campaign, Cancel, NO_PANIC, Ran, SAME_EVERY_TIME, Trial};
 
 fn jobs(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
@@ -46,6 +47,18 @@ fn the_failure_with_the_smallest_seed_is_the_last_outcome() {
         assert_eq!(ran.iter().map(|ran| ran.seed).collect::<Vec<_>>(), (2..=first).collect::<Vec<_>>());
         assert!(ran.last().unwrap().failed());
     }
+}
+
+#[test]
+fn a_run_that_is_not_the_same_twice_breaks_a_promise() {
+    let ran = |fake: Fake, twice| {
+        let trial = Trial::new(fake).judged_by(|_| Vec::new()).twice(twice);
+        trial.run(&case(story(1))).unwrap().violation.map(|violation| violation.oracle)
+    };
+    let tires = || Fake { tires: Some(Arc::default()), ..Fake::default() };
+    assert_eq!(ran(Fake::default(), true), None);
+    assert_eq!(ran(tires(), false), None);
+    assert_eq!(ran(tires(), true).as_deref(), Some(SAME_EVERY_TIME));
 }
 
 #[test]

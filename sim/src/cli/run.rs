@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pocketsync_sim::failure::Failure as Told;
 use pocketsync_sim::oracle::Case;
 use pocketsync_sim::outcome::{FolderWriter, Outcome, Record, RunInfo};
-use pocketsync_sim::run::{Campaign, Cancel, Trial, peak_rss_bytes};
+use pocketsync_sim::run::{Campaign, Cancel, SAME_EVERY_TIME, Trial, peak_rss_bytes};
 use pocketsync_sim::scenario::Scenario;
 use pocketsync_sim::shrink::Limits;
 use pocketsync_sim::simulation;
@@ -29,6 +29,7 @@ Examples:
   pocketsync-sim run office mine.toml --seeds 0..200 --jobs 4 --out out
   pocketsync-sim run office --seeds 0..1000 --keep-going --json | jq -c '[.seed, .violation.oracle]'
   pocketsync-sim run field_team_two_weeks --engine machines
+  pocketsync-sim run office --seeds 0..2 --twice
 
 Exit codes:
   0    every promise was kept
@@ -54,6 +55,9 @@ pub(super) struct Args {
     /// Goes on after a broken promise
     #[arg(long, short)]
     keep_going: bool,
+    /// Runs every seed twice: two runs that are not the same, to the byte, are a broken promise
+    #[arg(long)]
+    twice: bool,
     /// How long to look for a smaller story that breaks the same promise
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     shrink_seconds: u64,
@@ -79,7 +83,7 @@ pub(super) fn run(args: Args) -> Result {
     let mut plans = Vec::new();
     for given in &args.scenarios {
         let scenario = given::scenario(given)?;
-        let trial = Trial::of(given::engine(&scenario, args.engine)?);
+        let trial = Trial::of(given::engine(&scenario, args.engine)?).twice(args.twice);
         if plans.iter().any(|plan: &Plan<'_>| plan.scenario.name() == scenario.name()) {
             return Err(Failure::new(format!("two scenarios are called `{}`", scenario.name())));
         }
@@ -190,7 +194,14 @@ impl Plan<'_> {
             outcome.engine
         );
         let mut replays = vec![replay.clone()];
-        if let Some(folder) = folder {
+        if violation.oracle == SAME_EVERY_TIME {
+            // One run alone has nothing that it could differ from.
+            let (given, seed) = (quoted(self.given), outcome.seed);
+            replays = vec![format!(
+                "pocketsync-sim run {given} --seeds {seed} --engine {} --twice",
+                outcome.engine
+            )];
+        } else if let Some(folder) = folder {
             let story = serde_json::to_string_pretty(&told.story)?;
             let path = folder.file(&format!("seed-{}.story.json", outcome.seed), &story)?;
             replays.push(format!("{replay} --story {}", quoted(&path.display().to_string())));

@@ -15,4 +15,4 @@ pub use campaign::{Campaign, Ran, Runs};
 pub use interrupt::Cancel;
 pub use memory::peak_rss_bytes;
 pub use ordered::Ordered;
-pub use trial::{NO_PANIC, Trial, judge};
+pub use trial::{NO_PANIC, SAME_EVERY_TIME, Trial, judge};

@@ -13,6 +13,9 @@ use crate::story::Ms;
 /// The name of the promise that a panic breaks.
 pub const NO_PANIC: &str = "no_panic";
 
+/// The name of the promise that is broken when two runs of one story differ.
+pub const SAME_EVERY_TIME: &str = "same_every_time";
+
 /// Makes the oracles of a case.
 type Oracles = Arc<dyn Fn(&Case) -> Vec<Box<dyn Oracle>> + Send + Sync>;
 
@@ -21,6 +24,7 @@ type Oracles = Arc<dyn Fn(&Case) -> Vec<Box<dyn Oracle>> + Send + Sync>;
 pub struct Trial {
     engine: Arc<dyn Engine>,
     oracles: Oracles,
+    twice: bool,
 }
 
 impl Trial {
@@ -31,7 +35,7 @@ impl Trial {
 
     /// The same, of an engine that is shared already.
     pub fn of(engine: Arc<dyn Engine>) -> Self {
-        Trial { engine, oracles: Arc::new(oracle::all) }
+        Trial { engine, oracles: Arc::new(oracle::all), twice: false }
     }
 
     /// With these oracles in place of what it had.
@@ -55,6 +59,14 @@ impl Trial {
         self
     }
 
+    /// Whether to run every case twice, which finds out what does not come from the seed: that the
+    /// two traces differ is a broken promise, [`SAME_EVERY_TIME`].
+    #[must_use]
+    pub fn twice(mut self, twice: bool) -> Self {
+        self.twice = twice;
+        self
+    }
+
     /// The engine.
     pub fn engine(&self) -> &dyn Engine {
         &*self.engine
@@ -75,9 +87,15 @@ impl Trial {
     pub fn run_until(
         &self,
         case: &Case,
-        stop: impl Fn() -> bool + Send + 'static,
+        stop: impl Fn() -> bool + Clone + Send + 'static,
     ) -> Result<Option<Outcome>, EngineError> {
-        self.in_thread(case, stop, None, |_| {})
+        let first = self.in_thread(case, stop.clone(), None, |_| {})?;
+        let (true, Some(mut outcome)) = (self.twice, first.clone()) else { return Ok(first) };
+        let Some(again) = self.in_thread(case, stop, None, |_| {})? else { return Ok(None) };
+        if outcome.violation.is_none() {
+            outcome.violation = differs(&outcome, &again);
+        }
+        Ok(Some(outcome))
     }
 
     /// Runs a case, and shows it to one more oracle, before all others.
@@ -146,6 +164,27 @@ impl fmt::Debug for Trial {
 /// When the world itself failed.
 pub fn judge(engine: &Arc<dyn Engine>, case: &Case) -> Result<Outcome, EngineError> {
     Trial::of(Arc::clone(engine)).run(case)
+}
+
+/// What is different in two runs of one story.
+fn differs(first: &Outcome, again: &Outcome) -> Option<Violation> {
+    if let Some(violation) = &again.violation {
+        let what = format!("the first run kept every promise, the second did not: {violation}");
+        return Some(not_the_same(violation.at, what));
+    }
+    let hashes = [&first.trace_hash, &again.trace_hash];
+    let ends = [first, again].map(|outcome| outcome.measures.simulated_ms);
+    (hashes[0] != hashes[1])
+        .then(|| not_the_same(ends[0].max(ends[1]), format!("two runs have two traces: {hashes:?}")))
+}
+
+fn not_the_same(at: Ms, what: String) -> Violation {
+    Violation {
+        oracle: SAME_EVERY_TIME.to_owned(),
+        promise: "the same story is the same run, to the byte".to_owned(),
+        at,
+        what,
+    }
 }
 
 fn panicked(at: Ms, first: &str, all: usize) -> Violation {

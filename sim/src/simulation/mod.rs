@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::run::{Campaign, Trial};
 use crate::scenario::{EngineKind, Scenario, ScenarioError};
 use crate::shrink::Limits;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// How many smaller stories are tried before a failure is told.
 const SHRINK_RUNS: u32 = 2000;
@@ -37,6 +37,7 @@ pub struct Simulation {
     more_oracles: Vec<MoreOracles>,
     seeds: Range<u64>,
     jobs: Option<NonZeroUsize>,
+    twice: bool,
     shrink_for: Duration,
 }
 
@@ -71,6 +72,7 @@ impl Simulation {
             more_oracles: Vec::new(),
             seeds: 0..10,
             jobs: None,
+            twice: false,
             shrink_for: Duration::from_secs(60),
         }
     }
@@ -89,11 +91,25 @@ impl Simulation {
         self
     }
 
+    /// Runs every seed twice: that the two runs differ is a broken promise then. Finds chance and
+    /// clocks in parts of your own that do not come from the seed.
+    #[must_use]
+    pub fn twice(mut self) -> Self {
+        self.twice = true;
+        self
+    }
+
     /// Runs on that engine.
     #[must_use]
     pub fn on(mut self, engine: impl Engine + 'static) -> Self {
         self.trial = Some(Trial::new(engine));
         self
+    }
+
+    /// Runs in the [world](World) of SQLite files and sockets, on parts of your own.
+    #[must_use]
+    pub fn parts(self, parts: impl world::Parts) -> Self {
+        self.on(World::of(parts))
     }
 
     /// Also asks that oracle, made anew for every run: a promise of your own.
@@ -156,6 +172,7 @@ impl Simulation {
             }
         };
         let more = self.more_oracles.clone();
+        let trial = trial.twice(self.twice);
         Ok(trial.also_judged_by(move |case| more.iter().flat_map(|make| make(case)).collect()))
     }
 

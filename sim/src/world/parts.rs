@@ -8,7 +8,43 @@ use pocketsync_core::transport::Transport;
 
 use crate::story::DeviceNo;
 
-/// What the world is made of.
+/// What the world is made of: the place for an embedder's own store or transport.
+///
+/// Faults happen around the parts: processes are killed in the middle of their work, links break, clocks are
+/// wrong. For a run to be the same every time, parts take time and chance from nowhere but the `Runtime`;
+/// [`Simulation::twice`](crate::Simulation::twice) finds out where they do not.
+///
+/// ```
+/// use pocketsync_sim::pocketsync_core::store::{HubStore, sqlite::Replica};
+/// use pocketsync_sim::pocketsync_core::transport::{self, Transport};
+/// use pocketsync_sim::scenario::Scenario;
+/// use pocketsync_sim::story::DeviceNo;
+/// use pocketsync_sim::{Simulation, world::Parts};
+///
+/// /// The app's devices talk over a radio with small frames; their stores are those that ship.
+/// struct Radio;
+///
+/// impl Parts for Radio {
+///     type Device = Replica;
+///     type Hub = HubStore;
+///
+///     fn device(&self, _: DeviceNo, replica: Replica) -> Replica {
+///         replica
+///     }
+///
+///     fn hub(&self, store: HubStore) -> HubStore {
+///         store
+///     }
+///
+///     fn link(&self, _: DeviceNo, link: Transport) -> Transport {
+///         // Here the app's own adapter goes around the stream and the sink.
+///         transport::join(link.stream, link.sink).with_max_frame_bytes(300)
+///     }
+/// }
+///
+/// let scenario = Scenario { devices: 2, ..Scenario::default() };
+/// Simulation::new(scenario).parts(Radio).seeds(0..1).check();
+/// ```
 pub trait Parts: Send + Sync + 'static {
     /// What a device's client runs on.
     type Device: LocalStore;
