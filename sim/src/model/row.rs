@@ -1,6 +1,6 @@
 //! The lives of one row.
 
-use super::{Cell, CommitNo, NodeNo, Scope};
+use super::{Cell, CommitNo, Scope};
 use crate::shape::RowTag;
 
 /// A row that somebody inserted.
@@ -23,8 +23,6 @@ pub struct Death {
     pub commit: CommitNo,
     /// How many inserts were committed anywhere before it.
     pub after_inserts: usize,
-    /// What the row showed last, by column, where that is known.
-    pub showed: Box<[Option<NodeNo>]>,
 }
 
 impl Row {

@@ -208,12 +208,8 @@ impl Scope {
                 for (column, value) in cells.iter().enumerate() {
                     self.release(rules, table, column, value);
                 }
-                let columns = &shape.tables[table].columns;
                 let row = &mut self.rows[row as usize];
-                let showed = cells.iter().zip(columns).zip(&row.cells);
-                let showed = showed.map(|((value, column), cell)| cell.find(&Mark::of(&column.role, value)));
-                let death = Death { commit, after_inserts: row.inserts.len(), showed: showed.collect() };
-                row.deaths.push(death);
+                row.deaths.push(Death { commit, after_inserts: row.inserts.len() });
                 Wrote::Death
             }
         }

@@ -190,19 +190,16 @@ fn free_cell(
     }
 }
 
-/// Whether whoever made a write deleted the row with it before anybody else had heard of the write.
+/// Whether whoever made a write deleted the row after it, before anybody else had heard of the write.
 /// A row that is there all the same is what others made of it: nobody is left who has the value.
 pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
-    let (cell, survival) = (&row.cells[column], model.survival());
-    let write = scope.commitment(cell.node(node).commit);
-    row.deaths.iter().any(|death| {
-        let end = scope.commitment(death.commit);
-        let saw = |showed: NodeNo| showed == node || cell.knew(showed, node);
+    let survival = model.survival();
+    let write = scope.commitment(row.cells[column].node(node).commit);
+    row.deaths.iter().map(|death| scope.commitment(death.commit)).any(|end| {
         end.same_file(write)
             && end.place > write.place
             && survival.survives(end)
             && !survival.was_acknowledged(write, end.at)
-            && death.showed.get(column).copied().flatten().is_some_and(saw)
     })
 }
 

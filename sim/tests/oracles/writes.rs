@@ -51,6 +51,8 @@ fn a_write_that_its_device_deleted_unsent_may_be_gone_where_others_have_the_row(
     let written = format!("{both} 300000 d0 t3 ~ setting k1 value w1>w3\n");
     caught_by("no_lost_write", &format!("{written} {shown}"));
     passes(&format!("{written} 600000 d0 t4 - setting k1 w3\n {shown}"));
+    // It was changed once more in the transaction that deleted it.
+    passes(&format!("{written} 600000 d0 t4 - setting k1 w4\n {shown}"));
     // Others may have had it by then.
     caught_by(
         "no_lost_write",
