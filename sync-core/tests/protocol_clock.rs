@@ -5,12 +5,14 @@ mod pair;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pair::{Net, Node, WALL, World, scope};
+use pair::{Net, Node, SessionRig, WALL, World, scope, site};
 use pocketsync_core::clock::Version;
 use pocketsync_core::id::RowId;
+use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::session::{Event, SessionEnd};
-use pocketsync_core::store::MemoryStore;
+use pocketsync_core::store::{Holding, MemoryStore};
 use pocketsync_core::value::Value;
+use pocketsync_core::wire::{Message, PROTOCOL, Welcome};
 
 const YEAR_MS: i64 = 365 * 24 * 3_600_000;
 
@@ -107,6 +109,45 @@ fn a_device_behind_takes_what_is_the_future_to_its_own_clock() {
     note(&mut world, 0, "now");
     world.settle();
     assert_eq!(world.column(1, "note", "text"), [Value::text("now")]);
+}
+
+/// The clock is set and something is written after the session has asked for an extract, and before
+/// the store does it. Handed out under that clock, it would be refused for years, and never corrected.
+#[test]
+fn a_clock_set_while_an_extract_is_on_its_way_costs_nothing() {
+    let greet = |rig: &mut SessionRig| {
+        rig.said.clear();
+        rig.say(&Message::Welcome(Welcome {
+            protocol: PROTOCOL,
+            site: site(200),
+            lineage: Lineage::default(),
+            head: Cursor::ZERO,
+            holding: Holding::none(site(1)),
+            resumes: Cursor::ZERO,
+            max_frame_bytes: 1 << 20,
+            window_bytes: 1 << 20,
+            compression: false,
+            wall_ms: WALL,
+            max_drift_ms: 300_000,
+            keeps_time: true,
+        }))
+    };
+    let mut rig = SessionRig::connect(MemoryStore::device(site(1), Stamp(1)));
+    greet(&mut rig);
+    rig.store.write(&scope(), WALL + YEAR_MS as u64, |tx| tx.insert("note", &[]));
+    let heard = rig.input(|session, now| session.local_changed(now));
+    assert_eq!(heard, [Message::Bye], "nothing is offered");
+    assert_eq!(rig.closed, Some(SessionEnd::ClockJumped));
+
+    let mut rig = SessionRig::connect(rig.store);
+    let heard = greet(&mut rig);
+    let pushed = heard.into_iter().find_map(|message| match message {
+        Message::Push(push) => Some(push.body.open(1 << 20).unwrap()),
+        _ => None,
+    });
+    let pushed = pushed.expect("the next session offers it");
+    assert_eq!(pushed.row_count(), 1);
+    assert!(pushed.max_hlc().ms() <= WALL, "corrected: {} ms", pushed.max_hlc().ms());
 }
 
 #[test]

@@ -2,11 +2,18 @@
 
 mod replica_support;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use futures::{FutureExt, StreamExt};
+use pocketsync_core::clock::Hlc;
 use pocketsync_core::driver::LocalStore;
+use pocketsync_core::id::SiteId;
+use pocketsync_core::lineage::{Cursor, Lineage};
 use pocketsync_core::store::sqlite::replica::Applied;
 use pocketsync_core::store::sqlite::tracking::Tables;
-use pocketsync_core::store::{Store, StoreErrorKind, StoreRequest};
+use pocketsync_core::store::{
+    ClockReading, Meet, Met, Peer, Store, StoreErrorKind, StoreReply, StoreRequest,
+};
 use pocketsync_core::value::Value;
 use replica_support::{Device, scope};
 
@@ -27,6 +34,38 @@ fn what_one_writes_the_other_shows() {
     assert_eq!(a.replica.status().unwrap().journal, 0, "what the engine writes is not captured");
     a.pull(&b);
     assert_eq!(a.identity().head, head);
+}
+
+#[test]
+fn what_a_peer_would_refuse_as_too_late_is_not_offered_and_so_can_be_corrected() {
+    let device = Device::new(NOTES);
+    let now_ms = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let extract = || {
+        let not_after = Some(Hlc::from_ms(now_ms() + 300_000));
+        let (peer, after) = (SiteId::from_bytes([9; 16]), Cursor::ZERO);
+        device
+            .replica
+            .clone()
+            .run(StoreRequest::Extract { scope: scope(), peer, after, max_bytes: 1 << 20, not_after })
+            .unwrap()
+    };
+    device
+        .app
+        .execute_batch(
+            "INSERT INTO note(title) VALUES('written when the clock had just been set');
+             UPDATE __pocketsync_journal SET at = at + 1500",
+        )
+        .unwrap();
+    assert_eq!(extract(), StoreReply::Ahead);
+    let peer = Peer { site: SiteId::from_bytes([9; 16]), lineage: Lineage::default(), head: Cursor::ZERO };
+    let clock =
+        Some(ClockReading { offset_ms: -1500 * 86_400_000, peer_wall_ms: now_ms(), max_drift_ms: 300_000 });
+    let meet = Meet { scope: scope(), peer, holding: None, resumes: None, clock };
+    let met = device.replica.clone().run(StoreRequest::Meet(meet)).unwrap();
+    assert!(matches!(met, StoreReply::Met(Met::Resume(_))));
+    let StoreReply::Extracted(extracted) = extract() else { panic!("still too late") };
+    assert!(extracted.changeset.max_hlc().ms().abs_diff(now_ms()) < 10_000);
+    assert_eq!(device.replica.status().unwrap().journal, 0);
 }
 
 #[test]

@@ -271,6 +271,7 @@ fn a_scope_knows_nothing_of_another() {
             peer: site(2),
             after: Cursor::ZERO,
             max_bytes: MIB,
+            not_after: None,
         };
         let StoreReply::Extracted(extracted) = run(&mut hub, request) else { panic!() };
         assert!(extracted.changeset.is_empty() && extracted.last);
@@ -291,7 +292,13 @@ fn requests_that_do_not_fit_are_refused_whole() {
         assert_eq!(identify(&mut hub).head, Cursor::ZERO);
         let after = group(site(1), 5, 6, Changeset::default()).from;
         let error = hub
-            .run(StoreRequest::Extract { scope: scope(), peer: site(1), after, max_bytes: MIB })
+            .run(StoreRequest::Extract {
+                scope: scope(),
+                peer: site(1),
+                after,
+                max_bytes: MIB,
+                not_after: None,
+            })
             .unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Unsupported, "not a position of this log");
     }

@@ -2,9 +2,10 @@
 
 mod store_support;
 
+use pocketsync_core::clock::Hlc;
 use pocketsync_core::id::{RowId, SiteId};
 use pocketsync_core::lineage::{Cursor, Stamp};
-use pocketsync_core::store::{ClockReading, MemoryStore, Met, Transaction};
+use pocketsync_core::store::{ClockReading, MemoryStore, Met, StoreReply, StoreRequest, Transaction};
 use pocketsync_core::value::Value;
 use store_support::*;
 
@@ -305,6 +306,28 @@ fn a_correction_stays_above_what_was_knowingly_overwritten() {
     let before = b.states(&scope())["t"][&row].cells["x"].version;
     correct(&mut a, -3_600_000, NOW - 3_600_000);
     assert!(a.states(&scope())["t"][&row].cells["x"].version > before);
+}
+
+#[test]
+fn what_a_peer_would_refuse_as_too_late_is_not_offered_and_so_can_be_corrected() {
+    let mut a = device(1);
+    a.write(&scope(), NOW, |tx| tx.insert("t", &[]));
+    let asked = |after, not_after| StoreRequest::Extract {
+        scope: scope(),
+        peer: site(9),
+        after,
+        max_bytes: 1 << 20,
+        not_after: Some(Hlc::from_ms(not_after)),
+    };
+    let StoreReply::Extracted(first) = run(&mut a, asked(Cursor::ZERO, NOW + 300_000)) else { panic!() };
+    let year = NOW + 31_536_000_000;
+    let late = a.write(&scope(), year, |tx| tx.insert("t", &[])).1;
+    assert_eq!(run(&mut a, asked(first.to.clone(), NOW + 300_500)), StoreReply::Ahead);
+    jump(&mut a);
+    correct(&mut a, NOW as i64 - year as i64, NOW + 1000);
+    assert_eq!(a.states(&scope())["t"][&late].life.born.unwrap().hlc.ms(), NOW + 1000);
+    let StoreReply::Extracted(second) = run(&mut a, asked(first.to, NOW + 301_000)) else { panic!() };
+    assert_eq!(second.changeset.row_count(), 1);
 }
 
 fn correct(store: &mut MemoryStore, offset_ms: i64, peer_wall_ms: u64) {

@@ -146,7 +146,7 @@ proptest! {
                 }
                 Op::Extract { peer, max_bytes, keep } => {
                     let after = held.get(&peer).cloned().unwrap_or_default();
-                    let request = StoreRequest::Extract { scope: scope(), peer: site(peer), after, max_bytes };
+                    let request = StoreRequest::Extract { scope: scope(), peer: site(peer), after, max_bytes, not_after: None };
                     let StoreReply::Extracted(extracted) = pair.ask(request) else { panic!() };
                     if keep {
                         held.insert(peer, extracted.to);

@@ -96,8 +96,13 @@ fn a_damaged_row() {
     file.execute("UPDATE records SET state = x'ff'", []).unwrap();
     drop(file);
     let mut hub = open(&path).unwrap();
-    let request =
-        StoreRequest::Extract { scope: scope(), peer: site(2), after: Cursor::ZERO, max_bytes: 1 << 20 };
+    let request = StoreRequest::Extract {
+        scope: scope(),
+        peer: site(2),
+        after: Cursor::ZERO,
+        max_bytes: 1 << 20,
+        not_after: None,
+    };
     let error = hub.run(request).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Corrupt);
     assert!(error.message.contains("backup"), "{error}");

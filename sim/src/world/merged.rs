@@ -57,7 +57,7 @@ fn words(store: &mut dyn Store, scope: u32) -> Result<Words, Stop> {
     let mut after = Cursor::ZERO;
     loop {
         let (scope, peer) = (scope.clone(), SiteId::from_bytes([0xfe; 16]));
-        let request = StoreRequest::Extract { scope, peer, after, max_bytes: PIECE_BYTES };
+        let request = StoreRequest::Extract { scope, peer, after, max_bytes: PIECE_BYTES, not_after: None };
         let reply = store.run(request).map_err(|error| Stop::failed("cannot read what was merged", error))?;
         let StoreReply::Extracted(extracted) = reply else { unreachable!("the answer to an extract") };
         add(&mut words, &extracted.changeset);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::outbound::Outbound;
 use super::{AdmitRequest, Admitted, Asked, Event, Link, Output, Phase, Rights, Session, SessionEnd};
-use crate::clock::Now;
+use crate::clock::{Hlc, Now};
 use crate::id::SiteId;
 use crate::lineage::Lineage;
 use crate::store::{ClockReading, Identity, Meet, Met, Peer, Resume, StoreRequest};
@@ -45,7 +45,22 @@ pub(super) struct Introduced {
     window_bytes: u32,
     compression: bool,
     clock: Option<ClockReading>,
+    takes: Option<Takes>,
     rights: Rights,
+}
+
+/// Up to which version the other side takes ours, by its own word and by how long ago that was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Takes {
+    wall_ms: u64,
+    since: Duration,
+}
+
+impl Takes {
+    pub(super) fn at(self, now: Now) -> Hlc {
+        let ms = u64::try_from(now.mono.saturating_sub(self.since).as_millis()).unwrap_or(u64::MAX);
+        Hlc::from_ms(self.wall_ms.saturating_add(ms))
+    }
 }
 
 impl Session {
@@ -123,6 +138,7 @@ impl Session {
             window_bytes: hello.window_bytes,
             compression: hello.compression,
             clock: None,
+            takes: None,
             rights,
         };
         self.meet(introduced, us, |scope| Meet { scope, peer, holding, resumes: None, clock: None });
@@ -150,6 +166,10 @@ impl Session {
                 max_drift_ms: welcome.max_drift_ms,
             }
         });
+        let takes = welcome.keeps_time.then(|| Takes {
+            wall_ms: welcome.wall_ms.saturating_add(welcome.max_drift_ms),
+            since: now.mono,
+        });
         let introduced = Introduced {
             us,
             peer: welcome.site,
@@ -158,6 +178,7 @@ impl Session {
             window_bytes: welcome.window_bytes,
             compression: welcome.compression,
             clock,
+            takes,
             rights: Rights::ALL,
         };
         let peer = Peer { site: welcome.site, lineage: welcome.lineage, head: welcome.head };
@@ -220,6 +241,7 @@ impl Session {
             rights: introduced.rights,
             trusted_offset_ms: offset_ms.unwrap_or(0),
             keeps_time: introduced.clock.is_some(),
+            takes: introduced.takes,
             outbound: Outbound::new(send_from.clone(), window, compress, self.frame_bytes),
         }));
         self.liveness.heard(now);

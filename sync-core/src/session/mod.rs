@@ -52,7 +52,7 @@ use crate::id::{Scope, SiteId};
 use crate::store::{ChunkOutcome, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 use crate::wire::frame::{self, Assembler, FrameError};
 use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, WireError};
-use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced};
+use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced, Takes};
 use inbound::Inbound;
 use liveness::Liveness;
 use outbound::Outbound;
@@ -105,6 +105,7 @@ struct Link {
     /// The other side's clock against ours, where it is to be trusted.
     trusted_offset_ms: i64,
     keeps_time: bool,
+    takes: Option<Takes>,
     outbound: Outbound,
 }
 
@@ -237,6 +238,7 @@ impl Session {
             (Asked::Identify, StoreReply::Identity(identity)) => self.handle_identity(now, identity),
             (Asked::Meet, StoreReply::Met(met)) => self.handle_met(now, met),
             (Asked::Extract, StoreReply::Extracted(extracted)) => self.handle_extracted(now, extracted),
+            (Asked::Extract, StoreReply::Ahead) => self.measure_again(),
             (Asked::Apply, StoreReply::Applied(outcomes)) => self.handle_applied(now, outcomes),
             (Asked::Acked, StoreReply::Done) => self.acks_reported(now),
             _ => self.fail_store_reply("a reply of the kind that was asked for"),
@@ -379,10 +381,15 @@ impl Session {
         if !jumped || !link.keeps_time {
             return false;
         }
+        self.measure_again();
+        true
+    }
+
+    /// What was measured of the clocks is void: the next session measures anew.
+    fn measure_again(&mut self) {
         let scope = self.scope.clone();
         self.ask(Asked::ClockJumped, StoreRequest::ClockJumped { scope });
         self.send(&Message::Bye);
         self.end(SessionEnd::ClockJumped);
-        true
     }
 }

@@ -114,6 +114,7 @@ impl Session {
             peer: link.peer,
             after: out.sent.clone(),
             max_bytes: out.chunk.min(self.config.chunk_bytes).min(out.window.max(1)),
+            not_after: link.takes.map(|takes| takes.at(now)),
         };
         self.ask(Asked::Extract, request);
     }

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::Changeset;
+use crate::clock::Hlc;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
 use crate::value::Value;
@@ -60,7 +61,8 @@ pub enum StoreRequest {
     /// from where to send. Answered by [`StoreReply::Met`].
     Meet(Meet),
     /// What does `peer` not have yet? Folds first where there is a journal, and marks durably
-    /// what it hands out as offered. Answered by [`StoreReply::Extracted`].
+    /// what it hands out as offered. Answered by [`StoreReply::Extracted`], or by
+    /// [`StoreReply::Ahead`].
     Extract {
         /// The logical database.
         scope: Scope,
@@ -70,6 +72,9 @@ pub enum StoreRequest {
         after: Cursor,
         /// About how many bytes of changes to answer; at least one row is.
         max_bytes: usize,
+        /// The latest version that the peer takes, where that is known: what nobody was offered yet
+        /// is not offered under a later one, which it would have for ever.
+        not_after: Option<Hlc>,
     },
     /// Take these pieces in, each the next piece of a peer's log. Every completed group is one
     /// transaction (several may share one), and everything that the reply calls staged or
@@ -150,6 +155,9 @@ pub enum StoreReply {
     Met(Met),
     /// To [`StoreRequest::Extract`].
     Extracted(Extracted),
+    /// To [`StoreRequest::Extract`]: our own writes are later than the peer takes. The wall clock
+    /// was set; nothing was offered, so meeting again corrects them.
+    Ahead,
     /// To [`StoreRequest::Apply`]: one outcome for each chunk, in order.
     Applied(Vec<ChunkOutcome>),
     /// Done; there is nothing to tell.

@@ -61,6 +61,7 @@ impl Device {
             peer: self.site(),
             after: after.clone(),
             max_bytes: 1 << 24,
+            not_after: None,
         };
         let StoreReply::Extracted(extracted) = from.replica.clone().run(request).unwrap() else { panic!() };
         assert!(extracted.last);

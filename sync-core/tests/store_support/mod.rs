@@ -47,7 +47,7 @@ pub fn identify(store: &mut dyn Store) -> Identity {
 }
 
 pub fn extract(store: &mut dyn Store, peer: SiteId, after: Cursor, max_bytes: usize) -> Extracted {
-    match run(store, StoreRequest::Extract { scope: scope(), peer, after, max_bytes }) {
+    match run(store, StoreRequest::Extract { scope: scope(), peer, after, max_bytes, not_after: None }) {
         StoreReply::Extracted(extracted) => extracted,
         other => panic!("{other:?}"),
     }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::{damaged, failed};
 use super::load::Loaded;
 use crate::change::Changeset;
+use crate::clock::Hlc;
 use crate::id::{Scope, SiteId};
 use crate::store::log::{LogState, PeerState, Records, Visit};
 use crate::store::{ClockReading, Mark, Record, StoreError, StoreErrorKind};
@@ -240,6 +241,11 @@ impl Records for HubScope<'_> {
 
     fn correct_clock(&mut self, _reading: ClockReading) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// A hub writes nothing of its own.
+    fn is_ahead(&self, _latest: Hlc) -> bool {
+        false
     }
 
     fn clock_jumped(&mut self) -> Result<(), StoreError> {

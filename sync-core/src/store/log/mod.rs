@@ -21,6 +21,7 @@ pub(crate) use state::{LogState, PeerState, Role};
 
 use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
+use crate::clock::Hlc;
 use crate::id::SiteId;
 
 /// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
@@ -64,6 +65,8 @@ pub(crate) trait Records {
     fn fork(&mut self, kept: u64) -> Result<SiteId, StoreError>;
     /// Corrects the clocks of writes that nobody was offered.
     fn correct_clock(&mut self, reading: ClockReading) -> Result<(), StoreError>;
+    /// Whether a device has writes that nobody was offered and that are later than that.
+    fn is_ahead(&self, latest: Hlc) -> bool;
     /// The wall clock was set.
     fn clock_jumped(&mut self) -> Result<(), StoreError>;
     /// A device takes a log number with nothing in it.
@@ -75,6 +78,9 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
     Ok(match request {
         StoreRequest::Identify { .. } => StoreReply::Identity(identify(records)?),
         StoreRequest::Meet(request) => StoreReply::Met(meet(records, request)?),
+        StoreRequest::Extract { not_after: Some(latest), .. } if records.is_ahead(latest) => {
+            StoreReply::Ahead
+        }
         StoreRequest::Extract { peer, after, max_bytes, .. } => {
             StoreReply::Extracted(extract(records, peer, &after, max_bytes)?)
         }

@@ -66,6 +66,11 @@ impl LocalClock {
 }
 
 impl MemoryScope {
+    /// Whether a fold that nobody was offered reaches beyond `latest`.
+    pub(super) fn is_clock_ahead(&self, latest: Hlc) -> bool {
+        self.clock.folds.range(self.state.offered.seq + 1..).any(|(_, fold)| fold.last > latest)
+    }
+
     /// The largest clock that is known from others.
     pub(super) fn seen(&self) -> Hlc {
         self.state.sites.iter().map(|(_, known)| known.hlc).max().unwrap_or_default()

@@ -38,7 +38,7 @@ use scope::MemoryScope;
 ///     let note = tx.insert("note", &[("text", Value::text("hello"))]);
 ///     tx.update("note", &note, &[("text", Value::text("hello, world"))]);
 /// });
-/// let request = StoreRequest::Extract { scope, peer, after: Cursor::ZERO, max_bytes: 1 << 20 };
+/// let request = StoreRequest::Extract { scope, peer, after: Cursor::ZERO, max_bytes: 1 << 20, not_after: None };
 /// let StoreReply::Extracted(extracted) = device.run(request)? else { unreachable!() };
 /// assert_eq!((extracted.changeset.row_count(), extracted.to.seq), (1, 1));
 /// # Ok::<(), pocketsync_core::store::StoreError>(())

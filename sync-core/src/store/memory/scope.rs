@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use super::clock::LocalClock;
 use crate::change::Changeset;
+use crate::clock::Hlc;
 use crate::id::SiteId;
 use crate::lineage::Stamp;
 use crate::store::log::{LogState, PeerState, Records, Role, Visit};
@@ -173,6 +174,10 @@ impl Records for MemoryScope {
             self.restamp(reading);
         }
         Ok(())
+    }
+
+    fn is_ahead(&self, latest: Hlc) -> bool {
+        self.is_clock_ahead(latest)
     }
 
     fn clock_jumped(&mut self) -> Result<(), StoreError> {

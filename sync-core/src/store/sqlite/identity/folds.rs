@@ -35,6 +35,16 @@ pub(super) fn after(engine: &Engine, seq: u64) -> Result<Vec<Fold>, StoreError> 
     Ok(folds.collect::<Result<_, _>>()?)
 }
 
+/// Whether a fold that nobody was offered reaches beyond `latest`.
+pub(in super::super) fn is_ahead(engine: &Engine, latest: Hlc) -> Result<bool, StoreError> {
+    // The largest clock there is bounds them all.
+    if engine.meta.clock as u64 <= latest.bits() {
+        return Ok(false);
+    }
+    let folds = after(engine, engine.meta.offered_seq as u64)?;
+    Ok(folds.iter().any(|fold| fold.last > latest))
+}
+
 /// The largest row counter and clock of our own in use at the end of a log number.
 pub(super) fn used_at(engine: &Engine, seq: u64) -> Result<(u64, Hlc), StoreError> {
     let mut statement = engine.conn.prepare_cached(

@@ -16,5 +16,6 @@ mod meeting;
 mod peers;
 mod visit;
 
+pub(super) use folds::is_ahead;
 pub use meeting::{acked, announce, clock_jumped, identify, meet};
 pub use peers::pending;

@@ -6,7 +6,7 @@ use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
 use crate::store::sqlite::engine::Engine;
-use crate::store::sqlite::{apply, extract, identity, schema_change};
+use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
 use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 impl Store for Replica {
@@ -40,8 +40,12 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
     Ok(match request {
         StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
         StoreRequest::Meet(meet) => StoreReply::Met(identity::meet(engine, meet)?),
-        StoreRequest::Extract { peer, after, max_bytes, .. } => {
-            StoreReply::Extracted(extract::run(engine, peer, &after, max_bytes)?)
+        StoreRequest::Extract { peer, after, max_bytes, not_after, .. } => {
+            fold::run(engine)?;
+            match not_after {
+                Some(latest) if identity::is_ahead(engine, latest)? => StoreReply::Ahead,
+                _ => StoreReply::Extracted(extract::run(engine, peer, &after, max_bytes)?),
+            }
         }
         StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply::run(engine, chunks)?),
         StoreRequest::Acked { peer, cursor, .. } => {
