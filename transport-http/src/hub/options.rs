@@ -36,7 +36,7 @@ pub struct HttpHubOptions {
     /// How long a request may wait for frames before it that are still under way, and for a session that
     /// is slow to read: 5 s.
     pub hold_timeout: Duration,
-    /// How long the header of a request may take, and a connection may idle between two: 60 s.
+    /// How long the header of a request may take, and a connection may idle between two: 30 s.
     pub header_timeout: Duration,
     /// How long the body of a request may take: 30 s.
     pub body_timeout: Duration,
@@ -60,7 +60,7 @@ impl Default for HttpHubOptions {
             linger: Duration::from_millis(10),
             idle_timeout: Duration::from_secs(60),
             hold_timeout: Duration::from_secs(5),
-            header_timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             busy_retry_after: Duration::from_secs(5),
