@@ -51,7 +51,8 @@ impl HttpConfig {
     }
 
     /// How long to wait after an answer that brought frames before the next request, so that what the
-    /// session says to them goes with it: 5 ms where nothing is said.
+    /// session says to them goes with it: 5 ms where nothing is said. Twice as long after each frame that
+    /// the session sends meanwhile, and longer after much, but never more than 100 ms.
     #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;

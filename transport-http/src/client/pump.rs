@@ -33,6 +33,12 @@ const FIRST_FRAME: Duration = Duration::from_millis(200);
 /// say to most, and soon; until then, nobody knows that they arrived.
 const REACTION: Duration = Duration::from_secs(1);
 
+/// How much longer to wait for the first word of a session, for each byte that it was given.
+const TAKING_IN: Duration = Duration::from_micros(10);
+
+/// How long the session's answer to many frames is waited for at most.
+const LONGEST_LINGER: Duration = Duration::from_millis(100);
+
 /// How much may wait in either direction before the link pushes back.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
@@ -54,6 +60,8 @@ pub(super) struct Pump {
     push: Option<Asking>,
     /// What the session says to the last answer is waited for.
     linger: Option<BoxFuture<'static, ()>>,
+    /// Until when at most.
+    linger_until: Duration,
 
     /// Frames that no request has taken along, or that were not taken.
     outbound: VecDeque<Bytes>,
@@ -121,6 +129,7 @@ impl Pump {
             link,
             config,
             linger: Some(runtime.sleep_until(runtime.now().mono + FIRST_FRAME)),
+            linger_until: Duration::ZERO,
             runtime,
             idle: vec![first],
             opened: false,
@@ -279,11 +288,16 @@ impl Pump {
         let known = usize::try_from(self.down_next - answer.down).unwrap_or(usize::MAX);
         let new = answer.frames.get(known..).unwrap_or_default();
         if !new.is_empty() {
-            self.inbound_bytes += new.iter().map(weight).sum::<usize>();
+            let bytes = new.iter().map(weight).sum::<usize>();
+            self.inbound_bytes += bytes;
             self.inbound.extend(new.iter().cloned());
             self.down_next = after;
-            let until = self.runtime.now().mono + self.config.linger;
-            self.linger = Some(self.runtime.sleep_until(until));
+            let now = self.runtime.now().mono;
+            self.linger_until = now + LONGEST_LINGER;
+            // Much takes longer to be taken in. In the middle of a message, there is nothing to say.
+            let until = now + self.config.linger + TAKING_IN * u32::try_from(bytes).unwrap_or(u32::MAX);
+            let goes_on = new.last().is_some_and(|frame| frame.first() == Some(&0));
+            self.linger = (!goes_on).then(|| self.runtime.sleep_until(until.min(self.linger_until)));
         }
         if answer.end && after == self.down_next {
             self.ended.get_or_insert(Ended::Orderly);
@@ -361,6 +375,11 @@ impl Pump {
         self.unconfirmed_bytes += weight(&frame);
         self.outbound_bytes += weight(&frame);
         self.outbound.push_back(frame);
+        if self.opened && self.linger.is_some() {
+            // The session has begun to answer; the rest follows soon, or never.
+            let until = self.runtime.now().mono + self.config.linger * 2;
+            self.linger = Some(self.runtime.sleep_until(until.min(self.linger_until)));
+        }
         Ok(())
     }
 

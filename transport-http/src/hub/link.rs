@@ -25,6 +25,9 @@ use crate::problem::{Problem, code};
 /// What is left of a link's share where the hub as a whole has too much waiting.
 const SCANT_BYTES: usize = 64 << 10;
 
+/// What a session has to say to frames, it begins to say within this time, as a rule.
+const REACTION: Duration = Duration::from_millis(50);
+
 /// An answer to frames waits for more for this many times [`HttpHubOptions::linger`] at most.
 const MAX_LINGERS: u32 = 10;
 
@@ -92,6 +95,12 @@ impl State {
     fn wake_requests(&mut self) {
         let mut waiting = mem::take(&mut self.waiting);
         self.wake.append(&mut waiting);
+    }
+
+    /// Whether the session has gone without an end. One that both sides have ended may be gone while its
+    /// last request still is to be answered.
+    fn is_lost(&self) -> bool {
+        self.life == Life::Gone && !(self.up_end && self.down_end)
     }
 
     fn down_after(&self) -> u64 {
@@ -191,8 +200,7 @@ impl Link {
             return self.update(|state| Ok(Answer { up: state.up_next, ..Answer::default() }));
         };
         let turn = self.confirm(down)?;
-        let linger = !ask.frames.is_empty();
-        self.wait_for_frames(turn, deadline, linger).await?;
+        self.wait_for_frames(turn, deadline, ask).await?;
         self.update(|state| self.answer(state, turn, down, ask.room))
     }
 
@@ -235,7 +243,7 @@ impl Link {
     }
 
     fn take(&self, state: &mut State, ask: &Ask) -> Result<Taken, Problem> {
-        if state.life == Life::Gone {
+        if state.is_lost() {
             return Err(unknown());
         }
         let Some(known) = state.up_next.checked_sub(ask.up) else { return Ok(Taken::Early) };
@@ -293,9 +301,10 @@ impl Link {
         })
     }
 
-    async fn wait_for_frames(&self, turn: u64, deadline: Duration, linger: bool) -> Result<(), Problem> {
+    async fn wait_for_frames(&self, turn: u64, deadline: Duration, ask: &Ask) -> Result<(), Problem> {
+        let began = self.runtime.now().mono;
         let something = |state: &mut State| {
-            if state.life == Life::Gone {
+            if state.is_lost() {
                 return Some(Err(unknown()));
             }
             let overtaken = state.newest != turn;
@@ -305,7 +314,10 @@ impl Link {
             Some(outcome) => outcome?,
             None => return Ok(()),
         }
-        if !linger {
+        // What comes later is no answer to the request's frames, but news that nobody should wait for. A
+        // session's first words may take longer.
+        let soon = self.runtime.now().mono < began + REACTION;
+        if ask.frames.is_empty() || !(soon || ask.up == 0) {
             return Ok(());
         }
         for _ in 0..MAX_LINGERS {
@@ -326,7 +338,7 @@ impl Link {
     fn answer(&self, state: &mut State, turn: u64, down: u64, room: Option<u64>) -> Result<Answer, Problem> {
         let room = room.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
         let limit = self.options.max_answer_bytes.min(room);
-        if state.life == Life::Gone {
+        if state.is_lost() {
             return Err(unknown());
         }
         let mut answer = Answer { up: state.up_next, down, ..Answer::default() };

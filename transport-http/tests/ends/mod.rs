@@ -24,17 +24,19 @@ use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 /// The world of a test.
 pub(crate) struct World {
     began: Instant,
+    wall_ms: u64,
     draws: AtomicU64,
 }
 
 pub(crate) fn world() -> Arc<dyn Runtime> {
-    Arc::new(World { began: Instant::now(), draws: AtomicU64::new(1) })
+    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Arc::new(World { began: Instant::now(), wall_ms: wall.as_millis() as u64, draws: AtomicU64::new(1) })
 }
 
 impl Runtime for World {
     fn now(&self) -> Now {
         let mono = self.began.elapsed();
-        Now { mono, wall_ms: 1_700_000_000_000 + mono.as_millis() as u64 }
+        Now { mono, wall_ms: self.wall_ms + mono.as_millis() as u64 }
     }
 
     fn sleep_until(&self, deadline: Duration) -> BoxFuture<'static, ()> {
