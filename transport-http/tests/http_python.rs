@@ -78,7 +78,10 @@ async fn a_client_written_from_the_documents_pulls_and_pushes() {
         tx.update("note", &milk, &[("done", Value::Integer(1))]);
         tx.delete("note", &gone);
         for n in 0..2_000 {
-            tx.insert("many", &[("n", Value::Integer(n * n)), ("text", Value::text("x".repeat(200).as_str()))]);
+            tx.insert(
+                "many",
+                &[("n", Value::Integer(n * n)), ("text", Value::text("x".repeat(200).as_str()))],
+            );
         }
     });
     client.sync_now().await.unwrap();

@@ -112,8 +112,13 @@ async fn coming_back_with_changes_on_both_sides_takes_two_round_trips() {
         let replica = MemoryReplica::new(scope(), SiteId::from_bytes([site; 16]), Stamp(u64::from(site)));
         let line = SlowLine { hub: hub.clone(), requests: Arc::default(), runtime: Arc::clone(&runtime) };
         let requests = Arc::clone(&line.requests);
-        let (client, driver) =
-            Client::new(replica.clone(), scope(), Arc::new(line), Arc::clone(&runtime), ClientOptions::default());
+        let (client, driver) = Client::new(
+            replica.clone(),
+            scope(),
+            Arc::new(line),
+            Arc::clone(&runtime),
+            ClientOptions::default(),
+        );
         tokio::spawn(driver);
         (replica, client, requests)
     };
