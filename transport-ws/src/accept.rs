@@ -58,7 +58,7 @@ where
 ///
 /// # Errors
 /// The answer to send where the request asks for another protocol, or in a wrong way.
-pub fn agree<B>(request: &http::Request<B>) -> Result<http::Response<()>, http::Response<String>> {
+pub fn agree<B>(request: &http::Request<B>) -> Result<http::Response<()>, Box<http::Response<String>>> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.version_mut() = request.version();
@@ -66,7 +66,7 @@ pub fn agree<B>(request: &http::Request<B>) -> Result<http::Response<()>, http::
     let refusal = |status, text: String| {
         let mut response = http::Response::new(text);
         *response.status_mut() = status;
-        response
+        Box::new(response)
     };
     let response = create_response(&head).map_err(|error| {
         refusal(StatusCode::BAD_REQUEST, format!("this is no request for a WebSocket: {error}\n"))

@@ -96,16 +96,14 @@ struct Writer {
 }
 
 impl Writer {
-    fn poll_sink(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Pin<&mut (dyn Sink<Bytes, Error = TransportError> + Send)>, TransportError>> {
+    /// Waits until there is a sink.
+    fn poll_sink(&mut self, cx: &mut Context<'_>) -> Poll<Result<&mut FrameSink, TransportError>> {
         if self.sink.is_none() {
             self.shared.wakers.writer.register(cx.waker());
             self.sink = Some(ready!(self.shared.poll_open(|_, sink| sink.take()))?);
         }
         match &mut self.sink {
-            Some(sink) => Poll::Ready(Ok(sink.as_mut())),
+            Some(sink) => Poll::Ready(Ok(sink)),
             None => Poll::Pending,
         }
     }
@@ -115,7 +113,7 @@ impl Sink<Bytes> for Writer {
     type Error = TransportError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        ready!(self.poll_sink(cx))?.poll_ready(cx)
+        ready!(self.poll_sink(cx))?.as_mut().poll_ready(cx)
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Bytes) -> Result<(), TransportError> {
@@ -126,10 +124,10 @@ impl Sink<Bytes> for Writer {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        ready!(self.poll_sink(cx))?.poll_flush(cx)
+        ready!(self.poll_sink(cx))?.as_mut().poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        ready!(self.poll_sink(cx))?.poll_close(cx)
+        ready!(self.poll_sink(cx))?.as_mut().poll_close(cx)
     }
 }
