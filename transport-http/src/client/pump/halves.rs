@@ -5,7 +5,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use pocketsync_core::transport::TransportError;
 
-use super::{End, Ended, MAX_WAITING_BYTES, Pump, weight};
+use super::{End, Ended, MAX_WAITING_BYTES, Pump, taking_in, weight};
 
 impl Pump {
     pub(in super::super) fn next_frame(&mut self) -> Option<Bytes> {
@@ -45,13 +45,14 @@ impl Pump {
         if frame.len() > limit {
             return Err(TransportError::FrameTooLarge { bytes: frame.len(), limit });
         }
+        let bytes = frame.len();
         self.unconfirmed.push_back(weight(&frame));
         self.unconfirmed_bytes += weight(&frame);
         self.outbound_bytes += weight(&frame);
         self.outbound.push_back(frame);
         if self.opened && self.linger.is_some() {
-            // The session has begun to answer; the rest follows soon, or never.
-            let until = self.runtime.now().mono + self.config.linger * 2;
+            // The session has begun to answer; the rest follows soon, or never. After much, more is likely.
+            let until = self.runtime.now().mono + self.config.linger * 2 + taking_in(bytes);
             self.linger = Some(self.runtime.sleep_until(until.min(self.linger_until)));
         }
         Ok(())

@@ -110,6 +110,10 @@ fn weight(frame: &Bytes) -> usize {
     frame.len() + FRAME_OVERHEAD
 }
 
+fn taking_in(bytes: usize) -> Duration {
+    TAKING_IN * u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 impl Pump {
     pub(super) fn new<D: Dial>(
         requester: Arc<Requester<D>>,
@@ -229,7 +233,12 @@ impl Pump {
         if end && self.end == End::Wanted {
             self.end = End::Said;
         }
-        let wait = if frames.is_empty() { self.config.wait } else { self.config.wait.min(REACTION) };
+        let wait = match down {
+            // Nothing is waited for; an answer that does not come soon will not come.
+            None => Duration::ZERO,
+            Some(_) if frames.is_empty() => self.config.wait,
+            Some(_) => self.config.wait.min(REACTION),
+        };
         Ask { link: self.link, up, frames, end, down, wait, room: None }
     }
 
@@ -297,7 +306,7 @@ impl Pump {
             let now = self.runtime.now().mono;
             self.linger_until = now + LONGEST_LINGER;
             // Much takes longer to be taken in. In the middle of a message, there is nothing to say.
-            let until = now + self.config.linger + TAKING_IN * u32::try_from(bytes).unwrap_or(u32::MAX);
+            let until = now + self.config.linger + taking_in(bytes);
             let goes_on = new.last().is_some_and(|frame| frame.first() == Some(&0));
             self.linger = (!goes_on).then(|| self.runtime.sleep_until(until.min(self.linger_until)));
         }
