@@ -195,6 +195,20 @@ async fn after_the_end_there_is_nothing() {
 }
 
 #[tokio::test]
+async fn the_last_request_is_answered_although_the_session_has_gone() {
+    let (hub, _arrivals, mut end) = opened(quick()).await;
+    let last = Post { frames: &[b"bye"], end: true, wait_ms: 5_000, ..POST };
+    let session = async {
+        while end.stream.next().await.is_some() {}
+        drop(end);
+    };
+    let (answer, ()) = tokio::join!(last.to(&hub), session);
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["pocketsync-end"], "1");
+    refused(last.to(&hub).await, StatusCode::GONE, "link_closed").await;
+}
+
+#[tokio::test]
 async fn links_that_nobody_knows_and_names_that_are_none() {
     let (hub, mut arrivals) = hub(quick());
     for (up, down) in [(1, 0), (0, 1), (0, -1)] {

@@ -88,6 +88,7 @@ async fn a_client_written_from_the_documents_pulls_and_pushes() {
 
     let seen = python(&[&hub, "notes", "correct horse"]).await;
     println!("a pull of {} rows took {} requests", 2_002, seen["requests"]);
+    assert!(seen["error"].is_null(), "{seen}");
     let notes = seen["rows"]["note"].as_array().unwrap();
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes.contains(&json!({"title": "Milk", "done": 1})), "{notes:?}");

@@ -99,6 +99,8 @@ impl Link {
             self.budget.give(mem::take(&mut state.inbound_bytes));
             state.inbound.clear();
             let delivered = state.up_end && state.outbound.is_empty();
+            // A session that reads the end of the link may go without a word: all has been said.
+            state.down_end |= delivered;
             let gone = !state.down_end || delivered || state.life == Life::Gone;
             state.life = if gone { Life::Gone } else { Life::Left };
             state.wake_requests();
