@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use pocketsync::admission::{Admission, Open, SharedToken};
 use pocketsync::driver::{HubOptions, HubServer};
+use pocketsync::http::{HttpHub, HttpHubOptions};
 use pocketsync::runtime::TokioRuntime;
 use pocketsync::store::{HubStore, HubStoreOptions};
-use pocketsync::transport::{Transport, TransportError};
-use pocketsync::ws::WsConfig;
+use pocketsync::transport::TransportError;
 use pocketsync::ws::rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,11 +22,11 @@ use crate::signals::Signals;
 use crate::tls::HubTls;
 use crate::token;
 
-/// How long a client may take to say that it wants a WebSocket.
+/// How long a client's TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many clients may be in that handshake at a time; more wait to be accepted.
-const HANDSHAKES: usize = 512;
+/// How many connections may be open before they have become WebSockets; more wait to be accepted.
+const CONNECTIONS: usize = 20_000;
 
 /// Runs a hub, where devices meet
 ///
@@ -38,6 +38,9 @@ Examples:
   pocketsync hub --data ./hub                        for this machine only
   pocketsync hub --data ./hub --listen [::]:9320 --token-file token \\
       --tls-cert cert.pem --tls-key key.pem          for others; or put a proxy with TLS before it
+
+One port takes WebSockets and, where a network breaks these, the same frames over HTTP. GET /health says whether
+it is well, GET /metrics what it has done, for Prometheus.
 
 The first line on stdout says where it listens, with the port that `--listen 127.0.0.1:0` was given.
 Ctrl-C or SIGTERM ends it with exit code 0, after everyone was told.")]
@@ -70,14 +73,15 @@ pub(crate) fn run(args: Args) -> failure::Result {
             Some(token) => Arc::new(SharedToken::new(token)),
             None => Arc::new(Open),
         };
-        let (server, driver) =
-            HubServer::new(store, admission, Arc::new(TokioRuntime::current()), HubOptions::default());
+        let runtime = Arc::new(TokioRuntime::current());
+        let (server, driver) = HubServer::new(store, admission, runtime.clone(), HubOptions::default());
+        let http = HttpHub::new(server.clone(), runtime, HttpHubOptions::default());
         let driver = tokio::spawn(driver);
         let address = listener.local_addr().context("the listening address")?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         print(&format!("listening on {scheme}://{address}\n"))?;
         tokio::select! {
-            () = serve(&listener, &server, tls) => {}
+            () = serve(&listener, &http, tls) => {}
             signal = signals.next() => tracing::info!(signal, "going down"),
         }
         drop(listener);
@@ -120,23 +124,17 @@ async fn resolve(listen: &str, has_token: bool) -> failure::Result<Vec<SocketAdd
     .hint("put a secret into a file and add --token-file FILE (or set POCKETSYNC_TOKEN), or listen on 127.0.0.1"))
 }
 
-/// Lets in whoever comes.
-pub(crate) async fn serve(listener: &TcpListener, server: &HubServer, tls: Option<Arc<ServerConfig>>) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES));
+/// Lets in whoever comes, over WebSocket or HTTP.
+pub(crate) async fn serve(listener: &TcpListener, hub: &HttpHub, tls: Option<Arc<ServerConfig>>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
             Ok((stream, from)) => {
-                let (server, tls) = (server.clone(), tls.clone());
+                let (hub, tls) = (hub.clone(), tls.clone());
                 tokio::spawn(async move {
-                    match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(stream, tls)).await {
-                        Ok(Ok(transport)) => {
-                            if server.serve(transport).await.is_err() {
-                                tracing::debug!(%from, "came too late");
-                            }
-                        }
-                        Ok(Err(error)) => tracing::info!(%from, %error, "no session"),
-                        Err(_) => tracing::info!(%from, "said nothing in time"),
+                    if let Err(error) = answer(stream, &hub, tls).await {
+                        tracing::info!(%from, %error, "a connection ended");
                     }
                     drop(place);
                 });
@@ -150,14 +148,21 @@ pub(crate) async fn serve(listener: &TcpListener, server: &HubServer, tls: Optio
     }
 }
 
-async fn handshake(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Result<Transport, TransportError> {
-    // Frames are complete messages: nothing is won by waiting for more.
+async fn answer(
+    stream: TcpStream,
+    hub: &HttpHub,
+    tls: Option<Arc<ServerConfig>>,
+) -> Result<(), TransportError> {
+    // What is sent is complete: nothing is won by waiting for more.
     stream.set_nodelay(true).map_err(|error| TransportError::lost(error.to_string()))?;
     match tls {
         Some(config) => {
-            let stream = pocketsync::ws::tls_accept(stream.compat(), config).await?;
-            pocketsync::ws::accept(stream, WsConfig::default()).await
+            let handshake = pocketsync::ws::tls_accept(stream.compat(), config);
+            let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
+                .await
+                .map_err(|_| TransportError::Protocol("said nothing in time".to_owned()))??;
+            hub.serve(stream).await
         }
-        None => pocketsync::ws::accept(stream.compat(), WsConfig::default()).await,
+        None => hub.serve(stream.compat()).await,
     }
 }

@@ -1,5 +1,6 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
+mod connector;
 mod demo;
 mod diff;
 mod failure;

@@ -8,16 +8,17 @@ use futures::StreamExt;
 use pocketsync::driver::{Client, ClientOptions, State, Status};
 use pocketsync::id::Scope;
 use pocketsync::runtime::TokioRuntime;
-use pocketsync::ws::WsUrl;
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::connector::{self, Chosen, HubUrl, Way};
 use crate::failure::{Context, Failure, Outcome, Result};
 use crate::meter::{Meter, Metered, Traffic};
 use crate::output::{bytes, count, print, print_json};
 use crate::progress::Progress;
 use crate::signals::Signals;
-use crate::{replica, tls, token};
+use crate::{replica, token};
 
 /// Keeps a tracked file in sync with a hub
 ///
@@ -38,9 +39,12 @@ Exit codes:
 pub(crate) struct Args {
     /// The SQLite file; `pocketsync track` it first
     file: PathBuf,
-    /// The hub's address: ws://host:port, or wss://host for TLS
+    /// The hub's address: ws://host:port or http://host:port; wss://host or https://host for TLS
     #[arg(long, value_name = "URL")]
-    hub: WsUrl,
+    hub: HubUrl,
+    /// How to get there
+    #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
+    transport: Way,
     /// Which database at the hub this is: a name that all its devices share
     #[arg(long, value_name = "NAME", value_parser = |name: &str| Scope::new(name))]
     scope: Scope,
@@ -50,7 +54,7 @@ pub(crate) struct Args {
     /// A file with the token for the hub
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// At a wss:// address: trusts these certificates (PEM) in place of the system's
+    /// At a wss:// or https:// address: trusts these certificates (PEM) in place of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Stays, and syncs every change as it happens
@@ -63,6 +67,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "watch")]
     json: bool,
 }
+
+/// What the connector has to tell.
+type Notes = mpsc::UnboundedReceiver<String>;
 
 #[derive(Serialize)]
 struct Report {
@@ -82,8 +89,9 @@ pub(crate) fn run(args: Args) -> Result {
     crate::asynchronous(async {
         let mut signals = Signals::listen()?;
         let meter = Arc::new(Meter::default());
-        let connector =
-            Metered { connector: tls::connector(&args.hub, args.ca.as_deref())?, meter: Arc::clone(&meter) };
+        let (note, mut notes) = mpsc::unbounded_channel();
+        let connector = connector::to(&args.hub, args.transport, args.ca.as_deref(), note)?;
+        let connector = Metered { connector: Chosen(connector), meter: Arc::clone(&meter) };
         let mut options = ClientOptions::default();
         if let Some(token) = token {
             options = options.with_token(token);
@@ -99,8 +107,8 @@ pub(crate) fn run(args: Args) -> Result {
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         let outcome = match args.watch {
-            true => watch(&args, &client, &mut signals).await,
-            false => once(&args, &client, &meter, &mut signals).await,
+            true => watch(&args, &client, &mut notes, &mut signals).await,
+            false => once(&args, &client, &meter, &mut notes, &mut signals).await,
         };
         let status = client.status();
         let elapsed = began.elapsed();
@@ -147,7 +155,13 @@ fn say(args: &Args, report: &Report) -> Result<()> {
 }
 
 /// Exchanges what there is.
-async fn once(args: &Args, client: &Client, meter: &Meter, signals: &mut Signals) -> Result {
+async fn once(
+    args: &Args,
+    client: &Client,
+    meter: &Meter,
+    notes: &mut Notes,
+    signals: &mut Signals,
+) -> Result {
     let patience = Duration::from_secs(args.timeout);
     let mut give_up = Instant::now() + patience;
     let mut done = std::pin::pin!(client.sync_now());
@@ -173,6 +187,7 @@ async fn once(args: &Args, client: &Client, meter: &Meter, signals: &mut Signals
                     give_up = Instant::now() + patience;
                 }
             }
+            Some(note) = notes.recv() => progress.note(&note),
             _ = tick.tick() => {
                 if is_connected(&client.status()) {
                     give_up = Instant::now() + patience;
@@ -221,7 +236,7 @@ fn failure(status: &Status, args: &Args) -> Option<Failure> {
 }
 
 /// Stays until a signal comes, and says when it is in sync and when not.
-async fn watch(args: &Args, client: &Client, signals: &mut Signals) -> Result {
+async fn watch(args: &Args, client: &Client, notes: &mut Notes, signals: &mut Signals) -> Result {
     let mut changes = client.status_changes();
     let mut said = String::new();
     loop {
@@ -245,6 +260,7 @@ async fn watch(args: &Args, client: &Client, signals: &mut Signals) -> Result {
                     said = news;
                 }
             }
+            Some(note) = notes.recv() => eprintln!("{note}"),
             _ = signals.next() => return Ok(Outcome::Done),
         }
     }

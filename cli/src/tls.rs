@@ -1,4 +1,4 @@
-//! TLS from files, and the connector that uses it.
+//! TLS from files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use pocketsync::ws::rustls::crypto::ring;
 use pocketsync::ws::rustls::pki_types::pem::PemObject;
 use pocketsync::ws::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use pocketsync::ws::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use pocketsync::ws::{TokioConnector, WsUrl};
 
 use crate::failure::{Context, Failure, Result};
 
@@ -39,13 +38,8 @@ impl HubTls {
     }
 }
 
-/// Makes the connector to a hub. At a wss:// address, the certificates of the system are trusted, or
-/// those in `ca` in their place.
-pub(crate) fn connector(hub: &WsUrl, ca: Option<&Path>) -> Result<TokioConnector> {
-    let connector = TokioConnector::new(hub.clone());
-    if !hub.is_tls() {
-        return Ok(connector);
-    }
+/// Whom to trust: the certificates of the system, or those in `ca` in their place.
+pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(file) => {
@@ -68,7 +62,7 @@ pub(crate) fn connector(hub: &WsUrl, ca: Option<&Path>) -> Result<TokioConnector
         .context("TLS")?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(connector.with_tls(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// The certificates in a PEM file, at least one.

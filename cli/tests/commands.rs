@@ -35,7 +35,7 @@ fn wrong_usage_exits_with_2_and_says_what_was_meant() {
     let output = expect(2, ["synk"]);
     assert!(stderr(&output).contains("sync"), "{}", stderr(&output));
     expect(2, ["sync", "app.db"]);
-    let output = expect(2, ["sync", "app.db", "--hub", "http://localhost:9320", "--scope", "s"]);
+    let output = expect(2, ["sync", "app.db", "--hub", "localhost:9320", "--scope", "s"]);
     assert!(stderr(&output).contains("ws://localhost:9320"), "{}", stderr(&output));
     let output = expect(2, ["sync", "app.db", "--hub", "ws://localhost:9320", "--scope", ""]);
     assert!(stderr(&output).contains("scope"), "{}", stderr(&output));

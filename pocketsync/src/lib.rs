@@ -39,10 +39,13 @@
 //! |---|---|
 //! | `sqlite` (default) | the SQLite replica and hub store, with the SQLite that the application links |
 //! | `bundled` | the same, with a SQLite compiled in |
-//! | `tokio` | `runtime::TokioRuntime`; with `ws` also `ws::TokioConnector` |
-//! | `smol` | `runtime::SmolRuntime` for smol, async-std and others; with `ws` also `ws::SmolConnector` |
+//! | `tokio` | `runtime::TokioRuntime`; with `ws` also `ws::TokioConnector`, with `http` `http::TokioConnector` |
+//! | `smol` | the same for smol, async-std and others: `runtime::SmolRuntime` and `SmolConnector`s |
 //! | `ws` | the WebSocket transport |
-//! | `tls` | the same under TLS; the caller brings the rustls configuration |
+//! | `http` | the HTTP transport, for networks that break WebSockets |
+//! | `http-hub` | the hub's side of it: `http::HttpHub` answers both, and `/health` and `/metrics` |
+//! | `axum` | the same as an axum `Router` |
+//! | `tls` | TLS under either; the caller brings the rustls configuration |
 //! | `testkit` | links in memory, virtual time, and the conformance kit for transports |
 //!
 //! Two copies of SQLite in one process break each other's POSIX locks: an application that links
@@ -53,6 +56,8 @@
 //! Every operation has an error type of its own, with a stable `code()` for programs and
 //! `is_retryable()`.
 
+#[cfg(feature = "http")]
+pub mod http;
 pub mod runtime;
 #[cfg(feature = "ws")]
 pub mod ws;

@@ -41,6 +41,7 @@ impl Admission for Open {
 ///     scope: Scope::new("notes").unwrap(),
 ///     site: SiteId::from_bytes([1; 16]),
 ///     token: Some(token.to_owned()),
+///     identity: None,
 /// };
 /// assert!(block_on(admission.admit(&ask("correct horse"))).is_ok());
 /// assert!(block_on(admission.admit(&ask("correct h0rse"))).is_err());

@@ -73,7 +73,8 @@ fn a_newer_protocol_that_speaks_ours_is_welcome() {
 #[test]
 fn a_refused_token_is_told_and_not_tried_again() {
     let mut rig = HubRig::new(HubConfig::default());
-    let request = AdmitRequest { scope: scope(), site: site(1), token: Some("wrong".to_owned()) };
+    let request =
+        AdmitRequest { scope: scope(), site: site(1), token: Some("wrong".to_owned()), identity: None };
     let admission = SharedToken::new("right");
     rig.verdict = admission.admit(&request).now_or_never().and_then(Result::err);
     let conn = rig.open();

@@ -3,9 +3,11 @@
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::Error as WsError;
 use async_tungstenite::tungstenite::error::ProtocolError;
-use async_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
-use async_tungstenite::tungstenite::http::StatusCode;
+use async_tungstenite::tungstenite::handshake::server::{
+    Callback, ErrorResponse, Request, Response, create_response,
+};
 use async_tungstenite::tungstenite::http::header::{CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use async_tungstenite::tungstenite::http::{self, StatusCode};
 use async_tungstenite::tungstenite::protocol::Role;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use pocketsync_core::transport::{Transport, TransportError};
@@ -48,6 +50,40 @@ where
     // it borrowed: a client that sends before our answer was refused above.
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, limits).await;
     Ok(link::transport(socket, config))
+}
+
+/// Decides about a request for a WebSocket that an HTTP server has read, and gives the answer to send:
+/// one that agrees, or one that says what is wrong. After the first, the connection goes to
+/// [`upgraded`].
+///
+/// # Errors
+/// The answer to send where the request asks for another protocol, or in a wrong way.
+pub fn agree<B>(request: &http::Request<B>) -> Result<http::Response<()>, Box<http::Response<String>>> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    let refusal = |status, text: String| {
+        let mut response = http::Response::new(text);
+        *response.status_mut() = status;
+        Box::new(response)
+    };
+    let response = create_response(&head).map_err(|error| {
+        refusal(StatusCode::BAD_REQUEST, format!("this is no request for a WebSocket: {error}\n"))
+    })?;
+    ChooseSubprotocol
+        .on_request(&head, response)
+        .map_err(|error| refusal(error.status(), error.into_body().unwrap_or_default()))
+}
+
+/// Makes a transport of a connection that an HTTP server has let go of after the answer that
+/// [`agree`] gave.
+pub async fn upgraded<S>(stream: S, config: WsConfig) -> Transport
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = Some(config.for_tungstenite());
+    link::transport(WebSocketStream::from_raw_socket(stream, Role::Server, limits).await, config)
 }
 
 fn is_plain_http(error: &WsError) -> bool {

@@ -5,7 +5,8 @@
 //! sockets, spawns nothing and sets no timers:
 //!
 //! - [`client`] asks the hub at a [`WsUrl`] for a WebSocket, [`accept`] answers on the hub's side;
-//!   both give a [`Transport`](pocketsync_core::transport::Transport).
+//!   both give a [`Transport`](pocketsync_core::transport::Transport). Where an HTTP server has read
+//!   the request already, [`agree`] and [`upgraded`] take the place of [`accept`].
 //! - With the feature `tls`, `tls_client` and `tls_accept` put TLS under it, with a rustls
 //!   configuration that the caller brings. No process-wide crypto provider is installed or needed.
 //!
@@ -55,7 +56,7 @@ mod link;
 mod tls;
 mod url;
 
-pub use accept::accept;
+pub use accept::{accept, agree, upgraded};
 pub use client::client;
 pub use config::{SUBPROTOCOL, WsConfig};
 #[cfg(feature = "tls")]

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use pocketsync::Replica;
 use pocketsync::admission::Open;
 use pocketsync::driver::{Client, ClientOptions, HubOptions, HubServer};
+use pocketsync::http::{HttpHub, HttpHubOptions};
 use pocketsync::id::Scope;
 use pocketsync::runtime::TokioRuntime;
 use pocketsync::rusqlite::Connection;
 use pocketsync::store::{HubStore, HubStoreOptions};
-use pocketsync::ws::WsUrl;
+use pocketsync::ws::{TokioConnector, WsUrl};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::failure::{Context, Failure, Result};
+use crate::hub;
 use crate::meter::{Meter, Metered, Traffic};
-use crate::{hub, tls};
 
 /// Nothing in the demo takes this long; if it does, it fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,17 +41,15 @@ impl Hub {
     pub(crate) async fn start(folder: &Path) -> Result<Self> {
         let store =
             HubStore::open(folder.join("hub.db"), HubStoreOptions::default()).context("the demo's hub")?;
-        let (server, driver) =
-            HubServer::new(store, Arc::new(Open), Arc::new(TokioRuntime::current()), HubOptions::default());
+        let runtime = Arc::new(TokioRuntime::current());
+        let (server, driver) = HubServer::new(store, Arc::new(Open), runtime.clone(), HubOptions::default());
+        let http = HttpHub::new(server.clone(), runtime, HttpHubOptions::default());
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
             .await
             .context("cannot listen on 127.0.0.1")?;
         let address = listener.local_addr().context("the hub's address")?;
         let url = format!("ws://{address}").parse().context("the hub's address")?;
-        let listening = tokio::spawn({
-            let server = server.clone();
-            async move { hub::serve(&listener, &server, None).await }
-        });
+        let listening = tokio::spawn(async move { hub::serve(&listener, &http, None).await });
         Ok(Hub { url, server, driver: tokio::spawn(driver), listening })
     }
 
@@ -101,7 +100,7 @@ impl Device {
     ) -> Result<Self> {
         let app = connect(&path)?;
         let meter = Arc::new(Meter::default());
-        let connector = Metered { connector: tls::connector(hub, None)?, meter: Arc::clone(&meter) };
+        let connector = Metered { connector: TokioConnector::new(hub.clone()), meter: Arc::clone(&meter) };
         let (client, driver) = Client::new(
             replica,
             scope.clone(),

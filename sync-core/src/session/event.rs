@@ -52,6 +52,9 @@ pub struct AdmitRequest {
     pub site: SiteId,
     /// The proof.
     pub token: Option<String>,
+    /// Whom the transport's host has authenticated already, where it did: see
+    /// [`HubServer::serve_as`](crate::driver::HubServer::serve_as).
+    pub identity: Option<String>,
 }
 
 impl std::fmt::Debug for AdmitRequest {
@@ -62,6 +65,7 @@ impl std::fmt::Debug for AdmitRequest {
             .field("scope", &self.scope)
             .field("site", &self.site)
             .field("token", &format_args!("{token}"))
+            .field("identity", &self.identity)
             .finish()
     }
 }

@@ -102,8 +102,12 @@ impl Session {
             return self.fail(ErrorCode::Forbidden, format!("this side serves only {}", self.scope));
         }
         self.scope = hello.scope.clone();
-        let request =
-            AdmitRequest { scope: hello.scope.clone(), site: hello.site, token: hello.token.clone() };
+        let request = AdmitRequest {
+            scope: hello.scope.clone(),
+            site: hello.site,
+            token: hello.token.clone(),
+            identity: None,
+        };
         self.phase = Phase::Admitting(Box::new(hello));
         self.outputs.push_back(Output::Admit(request));
     }

@@ -1,15 +1,18 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt, SinkExt, StreamExt};
-use pocketsync_core::admission::Open;
+use pocketsync_core::admission::{Admission, Open};
 use pocketsync_core::driver::{Blocking, Client, ClientOptions, HubOptions, HubServer, State};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::Stamp;
+use pocketsync_core::session::{AdmitRequest, Admitted, Rights};
 use pocketsync_core::store::{AsyncStore, MemoryStore, StoreError, StoreReply, StoreRequest};
 use pocketsync_core::testkit::{MemoryReplica, TestRuntime, memory_pair};
+use pocketsync_core::transport::{Connector, Transport, TransportError};
+use pocketsync_core::wire::{ErrorCode, WireError};
 
 use super::world::{World, ms};
 
@@ -45,6 +48,66 @@ fn a_revoked_identity_is_out_at_once() {
     world.server.revoke("anyone");
     world.runtime.advance(ms(1));
     assert_eq!(device.client.status().last_error.unwrap().code, "unauthorized");
+}
+
+/// Lets in whom the transport's host vouches for, and takes it for that.
+struct Vouched;
+
+#[async_trait]
+impl Admission for Vouched {
+    async fn admit(&self, request: &AdmitRequest) -> Result<Admitted, WireError> {
+        match &request.identity {
+            Some(identity) => Ok(Admitted { identity: identity.clone(), rights: Rights::ALL }),
+            None => Err(WireError {
+                code: ErrorCode::Unauthorized,
+                message: "nobody vouches for you".to_owned(),
+                retry_after_ms: None,
+            }),
+        }
+    }
+}
+
+#[test]
+fn admission_hears_whom_the_transports_host_took_it_for() {
+    let world = World::new(6);
+    let store = MemoryStore::hub(SiteId::from_bytes([97; 16]), Stamp(97));
+    let (server, driver) =
+        HubServer::new(store, Arc::new(Vouched), world.runtime.handle(), HubOptions::default());
+    world.runtime.spawn(driver);
+    let scope = Scope::new("notes").unwrap();
+    let device = |number: u8, identity: Option<&str>| {
+        let (ours, theirs) = memory_pair(1 << 16);
+        let serving = server.serve_as(theirs, identity.map(str::to_owned));
+        world.runtime.block_on(serving).unwrap();
+        let replica = MemoryReplica::new(scope.clone(), SiteId::from_bytes([number; 16]), Stamp(1));
+        let connector = Arc::new(Once(Mutex::new(Some(ours))));
+        let options = ClientOptions::default();
+        let (client, driver) =
+            Client::new(replica, scope.clone(), connector, world.runtime.handle(), options);
+        world.runtime.spawn(driver);
+        client
+    };
+    let (known, unknown) = (device(1, Some("alice")), device(2, None));
+    world.until("live", ms(1_000), || known.status().state == State::Live);
+    assert_eq!(unknown.status().last_error.unwrap().code, "unauthorized");
+    let counted = server.counters();
+    assert_eq!((counted.sessions, counted.sessions_total), (1, 2));
+    assert!(counted.frames_received >= 2 && counted.frames_sent >= 2, "{counted:?}");
+    server.revoke("alice");
+    world.until("out", ms(1_000), || {
+        known.status().last_error.is_some_and(|error| error.code == "unauthorized")
+    });
+}
+
+/// Has one link to give.
+struct Once(Mutex<Option<Transport>>);
+
+#[async_trait]
+impl Connector for Once {
+    async fn connect(&self) -> Result<Transport, TransportError> {
+        let link = self.0.lock().unwrap().take();
+        link.ok_or_else(|| TransportError::Unreachable("there was only one link".to_owned()))
+    }
 }
 
 #[test]

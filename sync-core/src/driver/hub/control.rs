@@ -5,12 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::task::AtomicWaker;
 
 use super::HubStatus;
+use super::counters::Counters;
 use crate::driver::watch::Watched;
 use crate::id::Scope;
 
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) status: Watched<HubStatus>,
+    pub(super) counters: Counters,
     /// Wakes the driver after an order.
     pub(super) driver: AtomicWaker,
     orders: Mutex<Orders>,
@@ -31,6 +33,7 @@ impl Control {
     pub(super) fn new() -> Self {
         Control {
             status: Watched::new(HubStatus::default()),
+            counters: Counters::default(),
             driver: AtomicWaker::new(),
             orders: Mutex::default(),
         }

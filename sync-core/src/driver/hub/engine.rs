@@ -12,8 +12,10 @@ use futures::channel::mpsc;
 use futures::future::{AbortHandle, Abortable, BoxFuture};
 use futures::stream::{FuturesUnordered, SelectAll};
 
+use super::Arrival;
 use super::connection::{Connection, Happened, Order};
 use super::control::Control;
+use super::counters::Counters;
 use super::options::HubOptions;
 use super::requests::Requests;
 use crate::admission::Admission;
@@ -21,9 +23,8 @@ use crate::clock::Now;
 use crate::driver::alarm::Alarm;
 use crate::hub::{ConnId, Hub, HubOutput};
 use crate::runtime::Runtime;
-use crate::session::{AdmitRequest, Admitted};
+use crate::session::{AdmitRequest, Admitted, Event};
 use crate::store::AsyncStore;
-use crate::transport::Transport;
 use crate::wire::{ErrorCode, WireError};
 
 /// After so many steps in a row the driver lets other tasks of its thread have a turn.
@@ -39,7 +40,7 @@ pub(super) struct Engine {
     runtime: Arc<dyn Runtime>,
     close_timeout: Duration,
     control: Arc<Control>,
-    arriving: mpsc::Receiver<Transport>,
+    arriving: mpsc::Receiver<Arrival>,
     /// Only connections on which something happens are polled.
     connections: SelectAll<Connection>,
     /// Of the connections whose sessions are not over.
@@ -52,6 +53,8 @@ pub(super) struct Engine {
 }
 
 struct Open {
+    /// Whom the host of the transport took it for.
+    presented: Option<String>,
     orders: mpsc::UnboundedSender<Order>,
     /// Gives up the question who it is.
     admission: Option<AbortHandle>,
@@ -67,7 +70,7 @@ impl Engine {
         runtime: Arc<dyn Runtime>,
         options: HubOptions,
         control: Arc<Control>,
-        arriving: mpsc::Receiver<Transport>,
+        arriving: mpsc::Receiver<Arrival>,
     ) -> Self {
         Engine {
             hub: Hub::new(options.hub, runtime.now()),
@@ -127,12 +130,14 @@ impl Engine {
     fn take_arrivals(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
         for _ in 0..EVENTS_A_STEP {
-            let Poll::Ready(Some(transport)) = self.arriving.poll_next_unpin(cx) else { break };
+            let Poll::Ready(Some(arrival)) = self.arriving.poll_next_unpin(cx) else { break };
+            let Arrival { transport, identity: presented } = arrival;
             // Beyond its limit, and while it goes down, the hub itself answers why not.
             let conn = self.hub.open(now, transport.max_frame_bytes);
             let runtime = Arc::clone(&self.runtime);
             let (connection, orders) = Connection::new(conn, transport, runtime, self.close_timeout);
-            self.open.insert(conn, Open { orders, admission: None, identity: None });
+            self.open.insert(conn, Open { presented, orders, admission: None, identity: None });
+            Counters::add(&self.control.counters.sessions, 1);
             self.connections.push(connection);
             self.drain();
             progress = true;
@@ -145,8 +150,14 @@ impl Engine {
         for _ in 0..EVENTS_A_STEP {
             let Poll::Ready(Some((conn, happened))) = self.connections.poll_next_unpin(cx) else { break };
             match happened {
-                Happened::Received(frame) => self.hub.handle_frame(now, conn, frame),
-                Happened::Sent(bytes) => self.hub.handle_sent(now, conn, bytes),
+                Happened::Received(frame) => {
+                    self.control.counters.received(frame.len());
+                    self.hub.handle_frame(now, conn, frame);
+                }
+                Happened::Sent(bytes) => {
+                    Counters::add(&self.control.counters.bytes_sent, bytes);
+                    self.hub.handle_sent(now, conn, bytes);
+                }
                 Happened::Lost(reason) => self.hub.handle_lost(now, conn, &reason),
             }
             self.drain();
@@ -186,10 +197,16 @@ impl Engine {
     fn drain(&mut self) {
         loop {
             match self.hub.poll_output() {
-                HubOutput::Transmit { conn, frame } => self.order(conn, Order::Frame(frame)),
+                HubOutput::Transmit { conn, frame } => {
+                    Counters::add(&self.control.counters.frames_sent, 1);
+                    self.order(conn, Order::Frame(frame));
+                }
                 HubOutput::Store { id, request } => self.requests.push(id, request),
                 HubOutput::Admit { conn, request } => self.ask_admission(conn, request),
                 HubOutput::Event { conn, event } => {
+                    if let Event::Received { rows, .. } = event {
+                        Counters::add(&self.control.counters.rows_received, rows);
+                    }
                     tracing::trace!(%conn, ?event, "session");
                 }
                 HubOutput::Closed { conn, end } => {
@@ -214,8 +231,9 @@ impl Engine {
         }
     }
 
-    fn ask_admission(&mut self, conn: ConnId, request: AdmitRequest) {
+    fn ask_admission(&mut self, conn: ConnId, mut request: AdmitRequest) {
         let Some(open) = self.open.get_mut(&conn) else { return };
+        request.identity = open.presented.clone();
         let admission = Arc::clone(&self.admission);
         let asking: BoxFuture<'static, _> = Box::pin(async move {
             let verdict = admission.admit(&request).await;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod control;
+mod counters;
 mod engine;
 mod options;
 mod requests;
@@ -17,6 +18,7 @@ use futures::lock::Mutex;
 use futures::{SinkExt, Stream, StreamExt};
 
 use self::control::Control;
+pub use self::counters::HubCounters;
 use self::engine::Engine;
 pub use self::options::HubOptions;
 use super::blocking::Blocking;
@@ -34,7 +36,7 @@ pub struct HubServer {
     control: Arc<Control>,
     // One sender for all handles: each clone of it would have a place in the queue of its own, and
     // the queue no bound.
-    arrivals: Arc<Mutex<mpsc::Sender<Transport>>>,
+    arrivals: Arc<Mutex<mpsc::Sender<Arrival>>>,
 }
 
 impl fmt::Debug for HubServer {
@@ -92,7 +94,23 @@ impl HubServer {
     /// # Errors
     /// When the hub has stopped, or is about to.
     pub async fn serve(&self, transport: Transport) -> Result<(), HubStopped> {
-        self.arrivals.lock().await.send(transport).await.map_err(|_| HubStopped)
+        self.serve_as(transport, None).await
+    }
+
+    /// The same for a client that the transport's host has authenticated already (a middleware of its
+    /// HTTP server, a TLS certificate): admission is told in
+    /// [`AdmitRequest::identity`](crate::session::AdmitRequest::identity).
+    ///
+    /// # Errors
+    /// When the hub has stopped, or is about to.
+    pub async fn serve_as(&self, transport: Transport, identity: Option<String>) -> Result<(), HubStopped> {
+        let arrival = Arrival { transport, identity };
+        self.arrivals.lock().await.send(arrival).await.map_err(|_| HubStopped)
+    }
+
+    /// What was counted since the hub was started.
+    pub fn counters(&self) -> HubCounters {
+        self.control.counters.read(self.status().connections)
     }
 
     /// How things stand.
@@ -125,6 +143,12 @@ impl HubServer {
         let mut changes = self.control.status.stream();
         async move { while changes.next().await.is_some() {} }
     }
+}
+
+/// A connection on its way to the driver.
+struct Arrival {
+    transport: Transport,
+    identity: Option<String>,
 }
 
 /// Does a [`HubServer`]'s work while it is polled. Ends after [`HubServer::shutdown`].
