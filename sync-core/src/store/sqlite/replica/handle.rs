@@ -19,6 +19,7 @@ use crate::store::sqlite::connection;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::lease::{Lease, LeaseError};
 use crate::store::sqlite::schema_change;
+use crate::store::sqlite::schema_notes;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -164,22 +165,20 @@ impl Replica {
     }
 
     /// Takes a table for good that [`TableStatus::suspect`](super::TableStatus::suspect) names:
-    /// the application knows that nothing changed its values while it had no triggers.
+    /// the application knows that nothing changed its values while it had no triggers. Settles what
+    /// else a change of the schema left open about it, too.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn trust(&self, table: &str) -> Result<(), StoreError> {
         self.with(|open| {
             open.engine.write(|engine| {
-                if engine.catalog.by_name(table).is_none() {
+                let Some(no) = engine.catalog.by_name(table).map(|table| table.no) else {
                     let message = format!("there is no tracked table {table}");
                     return Err(StoreError::new(StoreErrorKind::Unsupported, message));
-                }
-                engine.conn.execute(
-                    "UPDATE __pocketsync_table SET suspect = 0 WHERE name = ?1 COLLATE NOCASE",
-                    [table],
-                )?;
-                Ok(())
+                };
+                engine.conn.execute("UPDATE __pocketsync_table SET suspect = 0 WHERE no = ?1", [no])?;
+                Ok(schema_notes::settle(&engine.conn, no, None)?)
             })
         })
     }
