@@ -100,7 +100,6 @@ fn a_renamed_column_is_the_same_column_for_who_has_not_renamed_it() {
     exchange(&[&new, &old]);
     let head = new.identity().head.seq;
     sql(&new, "ALTER TABLE note RENAME COLUMN title TO heading");
-    assert_eq!(new.identity().head.seq, head);
     exchange(&[&new, &old]);
     assert!(new.identity().head.seq <= head + 1, "only that it was renamed is told");
     sql(&new, "UPDATE note SET heading = 'A' WHERE heading = 'a'");
@@ -201,13 +200,10 @@ fn a_rebuild_that_renames_is_asked_about_and_answered_by_another_device() {
         INSERT INTO fresh SELECT id, title, body FROM note; DROP TABLE note;
         ALTER TABLE fresh RENAME TO note; COMMIT";
     sql(&b, rebuild);
-    let told = b.replica.status().unwrap();
     b.identity();
-    let told_after = b.replica.status().unwrap();
-    assert!(told.schema_warnings.is_empty() || !told_after.schema_warnings.is_empty());
-    assert!(told_after.schema_warnings.contains(&SchemaWarning::MaybeRenamed {
+    assert!(b.replica.status().unwrap().schema_warnings.contains(&SchemaWarning::MaybeRenamed {
         table: "note".to_owned(),
-        gone: "title".to_owned(),
+        gone: vec!["title".to_owned()],
         new: "heading".to_owned()
     }));
     sql(&a, "ALTER TABLE note RENAME COLUMN title TO heading; UPDATE note SET heading = 'A'");

@@ -187,7 +187,7 @@ fn a_renamed_table_keeps_its_number() {
     assert!(!suspect(&file));
     assert_eq!(
         short(&file.capture("INSERT INTO memo(title) VALUES('a'); UPDATE memo SET body = 'b'")),
-        ["insert 1", "update 1 100"]
+        ["insert 1,NULL", "update 1,NULL 100"]
     );
 }
 

@@ -11,7 +11,7 @@ use super::fold;
 use super::introspect::{self, RawTable};
 use super::names::{self, LocalNames};
 use super::park;
-use super::renames;
+use super::renames::{self, Renames};
 use super::schema_notes::{self, Kind};
 use super::system::PREFIX;
 use super::tracking::{
@@ -48,6 +48,9 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     }
     reload(engine)?;
     for table in engine.catalog.tables.values() {
+        if found.adopted.iter().any(|before| before.table == table.no) {
+            continue;
+        }
         let new = register::not_captured(&engine.conn, table)?;
         new_columns::mark(&engine.conn, table, &new)?;
         found.new.extend(new.into_iter().map(|column| (table.no, column.no)));
@@ -60,6 +63,9 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     }
     for (table, column, known_as) in &found.renamed {
         renames::record(&engine.conn, table, column, known_as)?;
+    }
+    if !found.renamed.is_empty() {
+        reload(engine)?;
     }
     engine.meta.retry_due = 1;
     remember(engine)?;
@@ -177,6 +183,7 @@ fn tracked(engine: &Engine) -> Result<Vec<(u32, String, String, String)>, StoreE
 /// A table that was renamed took its triggers with it.
 fn follow_renames(engine: &Engine, found: &mut Found) -> Result<(), StoreError> {
     let present = introspect::synced_table_names(&engine.conn)?;
+    let renames = Renames::load(&engine.conn)?;
     let is_present = |name: &str| present.iter().any(|here| here.eq_ignore_ascii_case(name));
     for (no, wire_name, _, _) in tracked(engine)?.into_iter().filter(|(_, _, here, _)| !is_present(here)) {
         let new_name: Option<String> = engine
@@ -187,7 +194,11 @@ fn follow_renames(engine: &Engine, found: &mut Found) -> Result<(), StoreError> 
                 |row| row.get(0),
             )
             .optional()?;
-        let Some(new_name) = new_name else { continue };
+        let declared = |name: &&String| {
+            let known_as = renames.table(name);
+            known_as.is_some_and(|known_as| known_as.eq_ignore_ascii_case(&wire_name))
+        };
+        let Some(new_name) = new_name.or_else(|| present.iter().find(declared).cloned()) else { continue };
         let taken = local_table_number(&engine.conn, &new_name)?;
         let is_tracked = |no: &u32| engine.catalog.tables.contains_key(no);
         if taken.is_some_and(|other| other != no && is_tracked(&other)) {
@@ -205,10 +216,12 @@ fn follow_renames(engine: &Engine, found: &mut Found) -> Result<(), StoreError> 
 /// Gives new columns their numbers, and renamed ones their new name here.
 fn register_columns(engine: &Engine, found: &mut Found) -> Result<(), StoreError> {
     let present = introspect::synced_table_names(&engine.conn)?;
+    let renames = Renames::load(&engine.conn)?;
     for (no, wire_name, name, fingerprint) in tracked(engine)? {
         let Some(here) = present.iter().find(|here| here.eq_ignore_ascii_case(&name)) else { continue };
         let raw = introspect::read_table(&engine.conn, here)?;
-        let renamed = renamed_columns::find(&engine.conn, no, &raw)?;
+        let mut renamed = renamed_columns::find(&engine.conn, no, &raw)?;
+        renamed.extend(renamed_columns::declared(&engine.conn, no, &raw, &renames)?);
         let before = catalog_load::local_column_numbers(&engine.conn, no)?;
         let old_name = |name: &str| {
             let old = renamed.get(name)?;
@@ -261,20 +274,18 @@ fn note_replaced(engine: &Engine, no: u32, raw: &RawTable) -> Result<(), StoreEr
     let known = catalog_load::local_column_numbers(&engine.conn, no)?;
     let is_here = |name: &str| raw.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     let is_known = |name: &str| known.keys().any(|here| here.eq_ignore_ascii_case(name));
-    let gone: Vec<&String> = captured.keys().filter(|name| !is_here(name)).collect();
+    let gone: Vec<&str> = captured.keys().map(String::as_str).filter(|name| !is_here(name)).collect();
     let elsewhere = catalog_load::column_numbers(&engine.conn, no)?;
     let wire_table = catalog_load::wire_name(&engine.conn, no)?;
-    let renames = renames::Renames::load(&engine.conn)?;
+    let renames = Renames::load(&engine.conn)?;
     let declared = |name: &str| {
         let known_as = renames.column(&wire_table, name);
         known_as.is_some_and(|known_as| elsewhere.keys().any(|here| here.eq_ignore_ascii_case(&known_as)))
     };
     for column in raw.columns.iter().filter(|column| !column.generated) {
-        if let Some(gone) = gone.first()
-            && !is_known(&column.name)
-            && !declared(&column.name)
-        {
-            schema_notes::note(&engine.conn, no, Kind::MaybeRenamed, &column.name, gone)?;
+        if !gone.is_empty() && !is_known(&column.name) && !declared(&column.name) {
+            let gone = gone.join(schema_notes::SEPARATOR);
+            schema_notes::note(&engine.conn, no, Kind::MaybeRenamed, &column.name, &gone)?;
         }
     }
     Ok(())

@@ -9,6 +9,9 @@ use super::names::LocalNames;
 
 const TABLE: &str = "__pocketsync_schema_note";
 
+/// Between the names of several columns.
+pub(super) const SEPARATOR: &str = "\u{1f}";
+
 /// What is open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -63,8 +66,8 @@ pub enum SchemaWarning {
     MaybeRenamed {
         /// The table.
         table: String,
-        /// The column that is gone.
-        gone: String,
+        /// The columns that are gone.
+        gone: Vec<String>,
         /// The column that is new.
         new: String,
     },
@@ -105,8 +108,10 @@ impl fmt::Display for SchemaWarning {
             ),
             SchemaWarning::MaybeRenamed { table, gone, new } => write!(
                 f,
-                "a rebuild of table {table} left column {gone} out and brought column {new}; if it is the same \
-                 column, say so: pocketsync migrate FILE --rename {table}.{gone}={new}"
+                "a rebuild of table {table} left out {gone} and brought column {new}; if that is a new name, say so: \
+                 pocketsync migrate FILE --rename {table}.{one}={new}; if not, call trust",
+                gone = gone.join(", "),
+                one = if let [one] = &gone[..] { one } else { "OLD" },
             ),
             SchemaWarning::KeyChanged { table, was, unmapped: 0 } => write!(
                 f,
@@ -213,7 +218,7 @@ fn noted(conn: &Connection, no: u32, table: &str, warnings: &mut Vec<SchemaWarni
         let (kind, column, detail): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let table = table.to_owned();
         warnings.push(if kind == Kind::MaybeRenamed.as_str() {
-            SchemaWarning::MaybeRenamed { table, gone: detail, new: column }
+            SchemaWarning::MaybeRenamed { table, gone: detail.split(SEPARATOR).map(str::to_owned).collect(), new: column }
         } else {
             SchemaWarning::KeyChanged { table, was: column, unmapped: detail.parse().unwrap_or(0) }
         });

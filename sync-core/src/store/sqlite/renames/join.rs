@@ -9,9 +9,12 @@ use super::super::engine::Engine;
 use super::super::names;
 use super::super::refs;
 use super::super::row_clock::expand_id;
+use super::super::schema_notes;
 use super::super::system::PREFIX;
+use super::super::tracking::filled_columns;
 use super::table::Renames;
 use crate::change::RowChange;
+use crate::clock::Version;
 use crate::id::RowId;
 use crate::store::{Record, RecordCell, StoreError};
 
@@ -141,7 +144,9 @@ fn join_columns(
     for id in waiting {
         changed |= join_shadow(engine, table.no, &id, (gone, kept), seq)?;
     }
+    changed |= inherit(engine, table, (gone, kept), seq)?;
     changed |= join_records(engine, table.no, (gone, kept), seq)?;
+    schema_notes::settle(&engine.conn, table.no, here(kept).as_deref().or(Some("")))?;
     if changed {
         apply::log_own(engine, seq)?;
     } else {
@@ -190,6 +195,29 @@ fn join_shadow(
     clock.shadowed = wins || shadows.keys().any(|column| *column != gone);
     refs::put_clock(engine, table, &key, id, &clock)?;
     Ok(wins)
+}
+
+/// What a rebuild put from the old column into the new one has the versions that the old one had.
+fn inherit(engine: &mut Engine, table: &Table, (gone, kept): (u32, u32), seq: u64) -> Result<bool, StoreError> {
+    let was_here: i64 = engine.conn.query_row(
+        "SELECT captured FROM __pocketsync_column WHERE tbl = ?1 AND no = ?2",
+        (table.no, gone),
+        |row| row.get(0),
+    )?;
+    if was_here == 0 || table.position(kept).is_none() {
+        return Ok(false);
+    }
+    let mut any = false;
+    for key in filled_columns::keys(engine, table, "1")? {
+        let Some((id, mut clock)) = refs::clock(engine, table.no, &key)? else { continue };
+        let ((version, was_written), (held, _)) = (clock.column(gone), clock.column(kept));
+        if was_written > 0 && held == Version::GENESIS && version > held {
+            clock.set_column(kept, version, seq);
+            refs::put_clock(engine, table.no, &key, &id, &clock)?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Records of rows that the table does not show.

@@ -9,6 +9,7 @@ use super::super::catalog::IdentityKind;
 use super::super::engine::Engine;
 use super::super::introspect;
 use super::super::schema_change;
+use super::super::system::flag;
 use super::super::tracking::register;
 use crate::change::Changeset;
 use crate::store::StoreError;
@@ -58,11 +59,19 @@ pub(in super::super) fn record(
     column: &str,
     known_as: &str,
 ) -> rusqlite::Result<()> {
-    conn.execute(
+    let new = conn.execute(
         "INSERT INTO __pocketsync_rename(tbl, col, known_as) VALUES(?1, ?2, ?3)
          ON CONFLICT(tbl, col) DO NOTHING",
         (table, column, known_as),
     )?;
+    if new > 0 {
+        // The engine's own connection fires no triggers.
+        conn.execute(
+            "INSERT INTO __pocketsync_journal(t, f, at, k, k2)
+             SELECT no, ?4, julianday('now'), ?2, ?3 FROM __pocketsync_table WHERE name = ?1",
+            (TABLE, table, column, flag::INSERT),
+        )?;
+    }
     Ok(())
 }
 

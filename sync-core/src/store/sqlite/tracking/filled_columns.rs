@@ -41,7 +41,7 @@ pub(in super::super) fn adopt(engine: &mut Engine, table: &Table, new: &[u32]) -
 }
 
 /// The keys of the rows `x` that a condition holds for.
-pub(super) fn keys(engine: &Engine, table: &Table, condition: &str) -> Result<Vec<LocalKey>, StoreError> {
+pub(in super::super) fn keys(engine: &Engine, table: &Table, condition: &str) -> Result<Vec<LocalKey>, StoreError> {
     let names = table.key.iter().map(|&at| format!("x.{}", quote(&table.columns[at].name)));
     let rowid = table.rowid.filter(|_| table.nullable_key);
     let names = names.chain(rowid.map(|rowid| format!("x.{rowid}"))).collect::<Vec<_>>().join(", ");

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::super::catalog_load::local_column_numbers;
+use super::super::catalog_load::{column_numbers, local_column_numbers, wire_name};
 use super::super::introspect::{RawColumn, RawTable};
+use super::super::renames::Renames;
 use super::super::system::PREFIX;
 use super::triggers;
 
@@ -34,6 +35,31 @@ pub(in super::super) fn find(
         }
         if let Some(column) = columns().find(stands_for) {
             renamed.insert(column.name.clone(), no);
+        }
+    }
+    Ok(renamed)
+}
+
+/// Columns that a rebuild brought in the place of others, where it was said that they are the same.
+pub(in super::super) fn declared(
+    conn: &Connection,
+    table_no: u32,
+    raw: &RawTable,
+    renames: &Renames,
+) -> rusqlite::Result<BTreeMap<String, u32>> {
+    let mut renamed = BTreeMap::new();
+    if renames.is_empty() {
+        return Ok(renamed);
+    }
+    let (captured, here) = (captured(conn, table_no)?, local_column_numbers(conn, table_no)?);
+    let (elsewhere, table) = (column_numbers(conn, table_no)?, wire_name(conn, table_no)?);
+    let is_present = |name: &str| raw.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    for column in raw.columns.iter().filter(|column| !here.keys().any(|name| name.eq_ignore_ascii_case(&column.name))) {
+        let Some(known_as) = renames.column(&table, &column.name) else { continue };
+        let same = elsewhere.iter().find(|(name, _)| name.eq_ignore_ascii_case(&known_as)).map(|(_, no)| *no);
+        let gone = captured.iter().find(|(name, no)| Some(**no) == same && !is_present(name));
+        if let Some((_, no)) = gone {
+            renamed.insert(column.name.clone(), *no);
         }
     }
     Ok(renamed)
