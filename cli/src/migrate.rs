@@ -55,8 +55,8 @@ pub(crate) fn run(args: Args) -> Result {
     let mut migration = Migration::new(args.script.as_deref().map(read).transpose()?.unwrap_or_default());
     for rename in &args.rename {
         let parts = rename.split_once('=').and_then(|(old, new)| Some((old.split_once('.')?, new)));
-        let ((table, old), new) = parts
-            .ok_or_else(|| Failure::new(format!("--rename {rename}: it is written TABLE.OLD=NEW")))?;
+        let ((table, old), new) =
+            parts.ok_or_else(|| Failure::new(format!("--rename {rename}: it is written TABLE.OLD=NEW")))?;
         migration = migration.rename_column(table, old, new);
     }
     for rename in &args.rename_table {

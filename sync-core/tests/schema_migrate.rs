@@ -39,8 +39,14 @@ fn notes(device: &Device, column: &str) -> Vec<String> {
 /// Two devices that hold the same notes; the first has an edit that nobody has seen.
 fn pair() -> (Device, Device) {
     let (a, b) = (Device::new(SCHEMA), Device::new(SCHEMA));
-    sql(&a, "INSERT INTO folder VALUES(1, 'home'); INSERT INTO note(title, body, folder) VALUES('a', 'x', 1), ('b', 'y', NULL)");
-    sql(&b, "INSERT INTO folder VALUES(1, 'work'); INSERT INTO note(title, body, folder) VALUES('c', 'z', 1)");
+    sql(
+        &a,
+        "INSERT INTO folder VALUES(1, 'home'); INSERT INTO note(title, body, folder) VALUES('a', 'x', 1), ('b', 'y', NULL)",
+    );
+    sql(
+        &b,
+        "INSERT INTO folder VALUES(1, 'work'); INSERT INTO note(title, body, folder) VALUES('c', 'z', 1)",
+    );
     exchange(&[&a, &b]);
     sql(&a, "UPDATE note SET title = 'A' WHERE title = 'a'");
     (a, b)
@@ -56,7 +62,10 @@ fn scripts_of_tools_through_migrate_lose_nothing() {
         assert_eq!(report.renamed, [("note.heading".to_owned(), "note.title".to_owned())], "{tool}");
         assert_eq!(report.changed_rows, 0, "{tool}");
         assert_eq!(report.warnings, [], "{tool}");
-        sql(&b, "UPDATE note SET title = 'B' WHERE title = 'b'; UPDATE note SET body = 'zz' WHERE title = 'c'");
+        sql(
+            &b,
+            "UPDATE note SET title = 'B' WHERE title = 'b'; UPDATE note SET body = 'zz' WHERE title = 'c'",
+        );
         exchange(&[&a, &b]);
         assert_eq!(notes(&a, "heading"), ["A in home", "B in -", "c in work"], "{tool}");
         assert_eq!(notes(&b, "title"), ["A in home", "B in -", "c in work"], "{tool}");
@@ -67,7 +76,11 @@ fn scripts_of_tools_through_migrate_lose_nothing() {
         exchange(&[&a, &b]);
         for device in [&a, &b] {
             assert_eq!(notes(device, "heading"), ["A in home", "B in -", "C in work"], "{tool}");
-            assert_eq!(device.rows("SELECT stars || '' FROM note ORDER BY heading"), ["0", "0", "5"], "{tool}");
+            assert_eq!(
+                device.rows("SELECT stars || '' FROM note ORDER BY heading"),
+                ["0", "0", "5"],
+                "{tool}"
+            );
             assert_eq!(device.replica.status().unwrap().parked, 0, "{tool}");
         }
     }
@@ -83,7 +96,8 @@ fn scripts_of_tools_run_by_the_tool_lose_nothing_once_the_rename_is_declared() {
                 let Device { _dir, app, replica, .. } = a;
                 drop(replica);
                 app.execute_batch(script).unwrap();
-                let replica = pocketsync_core::store::sqlite::Replica::open(&path, Default::default()).unwrap();
+                let replica =
+                    pocketsync_core::store::sqlite::Replica::open(&path, Default::default()).unwrap();
                 Device { _dir, path, app, replica }
             } else {
                 sql(&a, script);
@@ -139,10 +153,10 @@ fn a_table_that_a_script_puts_in_the_place_of_another_is_declared() {
     .rename_table("note", "memo")
     .rename_column("memo", "title", "heading");
     let report = a.replica.migrate(&migration).unwrap();
-    assert_eq!(report.renamed, [
-        ("memo".to_owned(), "note".to_owned()),
-        ("memo.heading".to_owned(), "note.title".to_owned())
-    ]);
+    assert_eq!(
+        report.renamed,
+        [("memo".to_owned(), "note".to_owned()), ("memo.heading".to_owned(), "note.title".to_owned())]
+    );
     sql(&b, "UPDATE note SET title = 'B' WHERE title = 'b'");
     sql(&a, "UPDATE memo SET heading = 'C' WHERE heading = 'c'");
     exchange(&[&a, &b]);
@@ -153,16 +167,23 @@ fn a_table_that_a_script_puts_in_the_place_of_another_is_declared() {
 #[test]
 fn a_script_that_fails_or_only_pretends_changes_nothing() {
     let (a, _b) = pair();
-    let before = (a.rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"), notes(&a, "title"));
-    let error = a.replica.migrate(&Migration::new("ALTER TABLE note ADD COLUMN n; DROP TABLE nothing;")).unwrap_err();
+    let before =
+        (a.rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"), notes(&a, "title"));
+    let error =
+        a.replica.migrate(&Migration::new("ALTER TABLE note ADD COLUMN n; DROP TABLE nothing;")).unwrap_err();
     assert!(error.message.contains("statement 2"), "{error}");
     let error = a.replica.migrate(&Migration::new("DELETE FROM folder")).unwrap_err();
     assert!(error.message.contains("note") && error.message.contains("folder"), "{error}");
-    let error = a.replica.migrate(&Migration::default().rename_column("note", "titel", "heading")).unwrap_err();
+    let error =
+        a.replica.migrate(&Migration::default().rename_column("note", "titel", "heading")).unwrap_err();
     assert!(error.message.contains("titel"), "{error}");
-    let report = a.replica.migrate(&Migration::new("ALTER TABLE note RENAME COLUMN title TO t").dry_run(true)).unwrap();
+    let report = a
+        .replica
+        .migrate(&Migration::new("ALTER TABLE note RENAME COLUMN title TO t").dry_run(true))
+        .unwrap();
     assert_eq!(report.renamed, [("note.t".to_owned(), "note.title".to_owned())]);
-    let after = (a.rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"), notes(&a, "title"));
+    let after =
+        (a.rows("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"), notes(&a, "title"));
     assert_eq!(before, after);
     sql(&a, "UPDATE note SET title = 'still captured'");
     assert!(a.replica.status().unwrap().journal > 0);
@@ -171,8 +192,11 @@ fn a_script_that_fails_or_only_pretends_changes_nothing() {
 #[test]
 fn the_application_s_triggers_run_once_for_what_a_script_writes() {
     let a = Device::new("CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT)");
-    sql(&a, "CREATE TABLE log(id INTEGER PRIMARY KEY, n INT);
-             CREATE TRIGGER logged AFTER INSERT ON note BEGIN INSERT INTO log(n) VALUES(new.id); END");
+    sql(
+        &a,
+        "CREATE TABLE log(id INTEGER PRIMARY KEY, n INT);
+             CREATE TRIGGER logged AFTER INSERT ON note BEGIN INSERT INTO log(n) VALUES(new.id); END",
+    );
     a.identity();
     a.replica.migrate(&Migration::new("INSERT INTO note(title) VALUES('a'), ('b')")).unwrap();
     assert_eq!(a.rows("SELECT count(*) || '' FROM log"), ["2"]);
@@ -192,7 +216,8 @@ fn a_table_with_another_primary_key_goes_on_and_its_rows_are_followed() {
         INSERT INTO fresh(name, n) SELECT name, n FROM tag ORDER BY name; DROP TABLE tag; ALTER TABLE fresh RENAME TO tag;";
     sql(&a, script);
     a.identity();
-    let said: Vec<String> = a.replica.status().unwrap().schema_warnings.iter().map(ToString::to_string).collect();
+    let said: Vec<String> =
+        a.replica.status().unwrap().schema_warnings.iter().map(ToString::to_string).collect();
     assert!(said.iter().any(|line| line.contains("tag") && line.contains("primary key")), "{said:?}");
     b.replica.migrate(&Migration::new(script)).unwrap();
     exchange(&[&a, &b]);

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use replica_support::Device;
 
-const SCHEMA: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, key TEXT, title TEXT, body TEXT, n INT DEFAULT 0);
+const SCHEMA: &str =
+    "CREATE TABLE note(id INTEGER PRIMARY KEY, key TEXT, title TEXT, body TEXT, n INT DEFAULT 0);
     CREATE TABLE setting(name TEXT PRIMARY KEY, value TEXT, old TEXT)";
 
 /// What an application's versions do to the schema, one after the other. Each device is at one of
@@ -29,8 +30,11 @@ const MIGRATIONS: [&str; 8] = [
     "ALTER TABLE note RENAME TO memo",
 ];
 
+/// Columns, each with its name in the first version.
+type Columns = Vec<(&'static str, &'static str)>;
+
 /// The columns of a version, each with the column of the first version that it is.
-fn columns(version: usize) -> (&'static str, &'static str, Vec<(&'static str, &'static str)>, Vec<(&'static str, &'static str)>) {
+fn columns(version: usize) -> (&'static str, &'static str, Columns, Columns) {
     let mut note = vec![("key", "key"), (if version >= 2 { "heading" } else { "title" }, "title")];
     note.push((if version >= 6 { "text" } else { "body" }, "body"));
     if version < 7 {
@@ -58,7 +62,7 @@ fn columns(version: usize) -> (&'static str, &'static str, Vec<(&'static str, &'
 enum Step {
     /// The next migration, by the engine or by another program.
     Migrate(usize, bool),
-    Insert(usize, u8),
+    Insert(usize),
     /// Writes a fresh value into one column of one row.
     Update(usize, u8, u8),
     Put(usize, u8, u8),
@@ -71,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
     let who = || 0..3usize;
     prop_oneof![
         3 => (who(), any::<bool>()).prop_map(|(at, engine)| Step::Migrate(at, engine)),
-        3 => (who(), any::<u8>()).prop_map(|(at, n)| Step::Insert(at, n)),
+        3 => who().prop_map(Step::Insert),
         4 => (who(), any::<u8>(), any::<u8>()).prop_map(|(at, row, column)| Step::Update(at, row, column)),
         3 => (who(), 0..4u8, any::<u8>()).prop_map(|(at, name, column)| Step::Put(at, name, column)),
         1 => (who(), any::<u8>()).prop_map(|(at, row)| Step::Delete(at, row)),
@@ -109,9 +113,10 @@ impl World {
         let n = self.writes;
         match *step {
             Step::Migrate(at, by_engine) => self.migrate(at, by_engine),
-            Step::Insert(at, _) => {
+            Step::Insert(at) => {
                 let (note, _, columns, _) = columns(self.versions[at]);
-                let sql = format!("INSERT INTO {note}(key, {}) VALUES('{at} {n}', 'first {n}')", columns[1].0);
+                let sql =
+                    format!("INSERT INTO {note}(key, {}) VALUES('{at} {n}', 'first {n}')", columns[1].0);
                 self.devices[at].app.execute_batch(&sql).unwrap();
             }
             Step::Update(at, row, column) => {
@@ -157,14 +162,17 @@ impl World {
     fn rows(&self, at: usize) -> Rows {
         let (note, setting, of_note, of_setting) = columns(self.versions[at]);
         let mut rows = Rows::new();
-        for (table, first, key, columns) in [(note, "note", "key", of_note), (setting, "setting", "name", of_setting)] {
+        for (table, first, key, columns) in
+            [(note, "note", "key", of_note), (setting, "setting", "name", of_setting)]
+        {
             let names: Vec<&str> = columns.iter().map(|(here, _)| *here).collect();
             let sql = format!("SELECT {key}, {} FROM {table}", names.join(", "));
             let mut statement = self.devices[at].app.prepare(&sql).unwrap();
             let mut found = statement.query([]).unwrap();
             while let Some(row) = found.next().unwrap() {
                 let cells = columns.iter().enumerate();
-                let cells = cells.map(|(n, (_, first))| ((*first).to_owned(), row.get(n + 1).unwrap())).collect();
+                let cells =
+                    cells.map(|(n, (_, first))| ((*first).to_owned(), row.get(n + 1).unwrap())).collect();
                 let key = (first.to_owned(), row.get(0).unwrap());
                 assert!(rows.insert(key, cells).is_none(), "a row twice");
             }
@@ -202,7 +210,12 @@ impl World {
                         other => other.clone(),
                     };
                     if let Some(other) = rows[b][key].get(column) {
-                        assert_eq!(plain(value), plain(other), "{column} of {key:?} at {a} and {b}, versions {:?}", self.versions);
+                        assert_eq!(
+                            plain(value),
+                            plain(other),
+                            "{column} of {key:?} at {a} and {b}, versions {:?}",
+                            self.versions
+                        );
                     }
                 }
             }
@@ -211,7 +224,9 @@ impl World {
 }
 
 fn nth(table: &str, key: &str, n: u8) -> String {
-    format!("(SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {n} % max(1, (SELECT count(*) FROM {table})))")
+    format!(
+        "(SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {n} % max(1, (SELECT count(*) FROM {table})))"
+    )
 }
 
 fn config() -> ProptestConfig {

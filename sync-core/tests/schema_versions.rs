@@ -34,8 +34,11 @@ fn clocks(device: &Device) -> Vec<String> {
 #[test]
 fn adding_a_column_rewrites_no_row_and_sends_nothing() {
     let (a, b) = (Device::new(NOTES), Device::new(NOTES));
-    sql(&a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
-             INSERT INTO note(title) SELECT 'note ' || i FROM n");
+    sql(
+        &a,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+             INSERT INTO note(title) SELECT 'note ' || i FROM n",
+    );
     exchange(&[&a, &b]);
     let (before, head) = (clocks(&a), a.identity().head);
     sql(&a, "ALTER TABLE note ADD COLUMN stars INTEGER DEFAULT 3");
@@ -48,7 +51,9 @@ fn adding_a_column_rewrites_no_row_and_sends_nothing() {
 
 #[test]
 fn unknown_columns_and_tables_are_kept_relayed_and_shown_after_the_migration() {
-    let newer = format!("{NOTES}; ALTER TABLE note ADD COLUMN stars INT; CREATE TABLE tag(name TEXT PRIMARY KEY, n INT)");
+    let newer = format!(
+        "{NOTES}; ALTER TABLE note ADD COLUMN stars INT; CREATE TABLE tag(name TEXT PRIMARY KEY, n INT)"
+    );
     let (new, old, last) = (Device::new(&newer), Device::new(NOTES), Device::new(&newer));
     sql(&new, "INSERT INTO note(title, stars) VALUES('a', 5), ('b', 4); INSERT INTO tag VALUES('x', 1)");
     old.pull(&new);
@@ -107,7 +112,10 @@ fn a_renamed_column_is_the_same_column_for_who_has_not_renamed_it() {
     exchange(&[&new, &old]);
     assert_eq!(old.rows("SELECT title FROM note ORDER BY 1"), ["A", "B", "c"]);
     assert_eq!(new.rows("SELECT heading FROM note ORDER BY 1"), ["A", "B", "c"]);
-    sql(&old, "ALTER TABLE note RENAME COLUMN title TO heading; UPDATE note SET heading = 'C' WHERE heading = 'c'");
+    sql(
+        &old,
+        "ALTER TABLE note RENAME COLUMN title TO heading; UPDATE note SET heading = 'C' WHERE heading = 'c'",
+    );
     exchange(&[&new, &old]);
     assert_eq!(new.rows("SELECT heading FROM note ORDER BY 1"), ["A", "B", "C"]);
     assert_eq!(warnings(&old), Vec::<String>::new());
@@ -164,8 +172,11 @@ fn a_name_that_is_used_again_is_another_column() {
     let (new, old) = (Device::new(NOTES), Device::new(NOTES));
     sql(&new, "INSERT INTO note(title) VALUES('a')");
     exchange(&[&new, &old]);
-    sql(&new, "ALTER TABLE note RENAME COLUMN title TO heading; ALTER TABLE note ADD COLUMN title TEXT;
-               UPDATE note SET title = 'another'");
+    sql(
+        &new,
+        "ALTER TABLE note RENAME COLUMN title TO heading; ALTER TABLE note ADD COLUMN title TEXT;
+               UPDATE note SET title = 'another'",
+    );
     exchange(&[&new, &old]);
     assert_eq!(old.rows("SELECT title FROM note"), ["a"]);
     sql(&old, "UPDATE note SET title = 'b'");
@@ -185,10 +196,15 @@ fn a_dropped_column_stays_with_the_others_and_comes_back_with_its_values() {
     assert_eq!(b.rows("SELECT title || body FROM note ORDER BY 1"), ["Ax", "bz"]);
     sql(&a, "ALTER TABLE note ADD COLUMN body TEXT");
     assert_eq!(a.rows("SELECT coalesce(body, '-') FROM note ORDER BY title"), ["-", "-"]);
-    let StoreReply::Identity(_) = a.replica.clone().run(StoreRequest::Identify { scope: scope() }).unwrap() else {
+    let StoreReply::Identity(_) = a.replica.clone().run(StoreRequest::Identify { scope: scope() }).unwrap()
+    else {
         panic!()
     };
-    assert_eq!(a.rows("SELECT coalesce(body, '-') FROM note ORDER BY title"), ["-", "z"], "what came meanwhile");
+    assert_eq!(
+        a.rows("SELECT coalesce(body, '-') FROM note ORDER BY title"),
+        ["-", "z"],
+        "what came meanwhile"
+    );
 }
 
 #[test]

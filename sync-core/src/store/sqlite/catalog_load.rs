@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::catalog::{Catalog, Collation, Column, FkAction, ForeignKey, IdentityKind, Table, UniqueKey};
-use super::names::LocalNames;
-use super::renames::Renames;
 use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
+use super::names::LocalNames;
 use super::reference_chain;
+use super::renames::Renames;
 use crate::store::StoreError;
 
 /// Reads the schema of the tracked tables.
@@ -64,7 +64,10 @@ pub(crate) fn column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Resu
 ///
 /// # Errors
 /// When the system table cannot be read.
-pub(crate) fn local_column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Result<BTreeMap<String, u32>> {
+pub(crate) fn local_column_numbers(
+    conn: &Connection,
+    table_no: u32,
+) -> rusqlite::Result<BTreeMap<String, u32>> {
     Ok(LocalNames::load(conn)?.columns(table_no, &column_numbers(conn, table_no)?))
 }
 

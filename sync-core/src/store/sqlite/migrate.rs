@@ -95,7 +95,10 @@ pub struct MigrationReport {
 /// # Errors
 /// When a statement fails, or the tables refer to rows that are not there afterwards; the file is
 /// as it was then.
-pub(super) fn run(engine: &mut Engine, migration: &Migration) -> Result<(MigrationReport, Shown), StoreError> {
+pub(super) fn run(
+    engine: &mut Engine,
+    migration: &Migration,
+) -> Result<(MigrationReport, Shown), StoreError> {
     let mut report = None;
     let done = engine.write(|engine| {
         let found = migrate(engine, migration)?;
@@ -179,7 +182,8 @@ fn statements(conn: &Connection, sql: &str) -> Result<u64, StoreError> {
     let mut batch = Batch::new(conn, sql);
     let mut count = 0;
     loop {
-        let said = |error: rusqlite::Error| refused(format!("statement {} of the script: {error}", count + 1));
+        let said =
+            |error: rusqlite::Error| refused(format!("statement {} of the script: {error}", count + 1));
         let Some(mut statement) = batch.next().map_err(said)? else { return Ok(count) };
         let text = statement.expanded_sql().unwrap_or_default();
         let mut words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
@@ -228,15 +232,16 @@ fn declare(engine: &mut Engine, migration: &Migration) -> Result<(), StoreError>
     for (table, old, new) in &migration.columns {
         let renamed = migration.tables.iter().find(|(_, name)| name.eq_ignore_ascii_case(table));
         let table = renamed.map_or(table, |(old, _)| old);
-        let wire_table = table_elsewhere(engine, table)?
-            .ok_or_else(|| refused(format!("table {table} is not tracked, so it has no column {old} to rename")))?;
+        let wire_table = table_elsewhere(engine, table)?.ok_or_else(|| {
+            refused(format!("table {table} is not tracked, so it has no column {old} to rename"))
+        })?;
         let no = catalog_load::table_number(&engine.conn, &wire_table)?.unwrap_or_default();
         let here = catalog_load::local_column_numbers(&engine.conn, no)?;
         let number = here.iter().find(|(name, _)| name.eq_ignore_ascii_case(old)).map(|(_, number)| *number);
         let known_as = catalog_load::column_numbers(&engine.conn, no)?.into_iter();
         let known_as = known_as.into_iter().find(|(_, known)| Some(*known) == number).map(|(name, _)| name);
-        let known_as =
-            known_as.ok_or_else(|| refused(format!("table {table} has and had no column {old} to rename")))?;
+        let known_as = known_as
+            .ok_or_else(|| refused(format!("table {table} has and had no column {old} to rename")))?;
         renames::record(&engine.conn, &wire_table, new, &known_as)?;
     }
     Ok(())

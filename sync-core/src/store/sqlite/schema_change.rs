@@ -32,6 +32,11 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }
+    refit(engine, &mut Shown::default())?;
+    Ok(true)
+}
+
+fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
     renames::adopt(&engine.conn)?;
     let mut found = Found::default();
     follow_renames(engine, &mut found)?;
@@ -40,7 +45,7 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         renames::ensure(&engine.conn)?;
     }
     reload(engine)?;
-    if renames::apply(engine, &mut Shown::default())? {
+    if renames::apply(engine, shown)? {
         reload(engine)?;
     }
     for no in std::mem::take(&mut found.rekeyed) {
@@ -68,8 +73,7 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         reload(engine)?;
     }
     engine.meta.retry_due = 1;
-    remember(engine)?;
-    Ok(true)
+    remember(engine)
 }
 
 /// What a look at the schema found.
@@ -138,13 +142,12 @@ pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
 /// When the file cannot be read or written.
 pub(super) fn follow_names(engine: &mut Engine) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
-    let any = renames::apply(engine, &mut shown)?;
-    reload(engine)?;
-    if any {
-        install(&engine.conn, &engine.catalog)?;
-        remember(engine)?;
-        shown.extend(park::retry(engine)?);
+    // What seemed to be gone may be here under the other name.
+    refit(engine, &mut shown)?;
+    if fold::run(engine)?.is_some() {
+        shown.extend(std::mem::take(&mut engine.shown_by_folds));
     }
+    shown.extend(park::retry(engine)?);
     Ok(shown)
 }
 

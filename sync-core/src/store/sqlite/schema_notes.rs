@@ -129,7 +129,13 @@ impl fmt::Display for SchemaWarning {
 }
 
 /// Notes something, once.
-pub(super) fn note(conn: &Connection, table: u32, kind: Kind, column: &str, detail: &str) -> rusqlite::Result<()> {
+pub(super) fn note(
+    conn: &Connection,
+    table: u32,
+    kind: Kind,
+    column: &str,
+    detail: &str,
+) -> rusqlite::Result<()> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS main.__pocketsync_schema_note(
            tbl INTEGER NOT NULL, kind TEXT NOT NULL, col TEXT NOT NULL, detail TEXT NOT NULL,
@@ -200,25 +206,30 @@ fn unknown_columns(
         "SELECT c.name, count(*) FROM __pocketsync_shadow s JOIN __pocketsync_column c ON c.tbl = s.tbl AND c.no = s.col
          WHERE s.tbl = ?1 AND c.captured <> 1 GROUP BY c.no ORDER BY c.no",
     )?;
-    let columns = statement.query_map([no], |row| {
+    let mut columns = statement.query_map([no], |row| {
         let rows: i64 = row.get(1)?;
         Ok(SchemaWarning::UnknownColumn { table: table.to_owned(), column: row.get(0)?, rows: rows as u64 })
     })?;
-    columns.map(|warning| warning.map(|warning| warnings.push(warning))).collect()
+    columns.try_for_each(|warning| warning.map(|warning| warnings.push(warning)))
 }
 
 fn noted(conn: &Connection, no: u32, table: &str, warnings: &mut Vec<SchemaWarning>) -> rusqlite::Result<()> {
     if !introspect::has_table(conn, TABLE)? {
         return Ok(());
     }
-    let mut statement = conn
-        .prepare_cached("SELECT kind, col, detail FROM __pocketsync_schema_note WHERE tbl = ?1 ORDER BY 1, 2")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT kind, col, detail FROM __pocketsync_schema_note WHERE tbl = ?1 ORDER BY 1, 2",
+    )?;
     let mut rows = statement.query([no])?;
     while let Some(row) = rows.next()? {
         let (kind, column, detail): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let table = table.to_owned();
         warnings.push(if kind == Kind::MaybeRenamed.as_str() {
-            SchemaWarning::MaybeRenamed { table, gone: detail.split(SEPARATOR).map(str::to_owned).collect(), new: column }
+            SchemaWarning::MaybeRenamed {
+                table,
+                gone: detail.split(SEPARATOR).map(str::to_owned).collect(),
+                new: column,
+            }
         } else {
             SchemaWarning::KeyChanged { table, was: column, unmapped: detail.parse().unwrap_or(0) }
         });

@@ -25,7 +25,8 @@ fn column_numbers(
     table_no: u32,
     changes: &TableChanges,
 ) -> Result<Vec<u32>, StoreError> {
-    let renamed: Vec<Option<String>> = changes.columns.iter().map(|name| other_column_name(engine, table_no, name)).collect();
+    let renamed: Vec<Option<String>> =
+        changes.columns.iter().map(|name| other_column_name(engine, table_no, name)).collect();
     let mut known: BTreeMap<String, u32> = match engine.catalog.tables.get(&table_no) {
         Some(table) => table.numbers.iter().map(|(name, &no)| (name.to_ascii_lowercase(), no)).collect(),
         None => stored_columns(engine, table_no)?,
@@ -47,7 +48,11 @@ fn column_numbers(
 }
 
 /// The number of a column by the name that others know, a new one if there is none.
-pub(in super::super) fn column_number(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, StoreError> {
+pub(in super::super) fn column_number(
+    engine: &mut Engine,
+    table_no: u32,
+    name: &str,
+) -> Result<u32, StoreError> {
     let changes = TableChanges { name: String::new(), columns: vec![name.to_owned()], rows: Vec::new() };
     Ok(column_numbers(engine, table_no, &changes)?[0])
 }

@@ -122,12 +122,7 @@ fn columns_of(engine: &mut Engine, from: u32, into: u32) -> Result<Vec<u32>, Sto
     Ok(columns)
 }
 
-fn join_columns(
-    engine: &mut Engine,
-    table: &Table,
-    from: u32,
-    end: &str,
-) -> Result<bool, StoreError> {
+fn join_columns(engine: &mut Engine, table: &Table, from: u32, end: &str) -> Result<bool, StoreError> {
     let is_here = |no: u32| table.position(no).is_some();
     let into = table.numbers.iter().find(|(known, _)| known.eq_ignore_ascii_case(end)).map(|(_, no)| *no);
     let here = |no: u32| table.position(no).map(|at| table.columns[at].name.clone());
@@ -156,9 +151,10 @@ fn join_columns(
 }
 
 fn name_column(engine: &Engine, table: u32, no: u32, wire_name: &str, here: &str) -> Result<(), StoreError> {
-    engine
-        .conn
-        .execute("UPDATE __pocketsync_column SET name = ?3 WHERE tbl = ?1 AND no = ?2", (table, no, wire_name))?;
+    engine.conn.execute(
+        "UPDATE __pocketsync_column SET name = ?3 WHERE tbl = ?1 AND no = ?2",
+        (table, no, wire_name),
+    )?;
     let here = Some(here).filter(|here| !here.is_empty() && *here != wire_name);
     Ok(names::set_column(&engine.conn, table, no, here)?)
 }
@@ -198,7 +194,12 @@ fn join_shadow(
 }
 
 /// What a rebuild put from the old column into the new one has the versions that the old one had.
-fn inherit(engine: &mut Engine, table: &Table, (gone, kept): (u32, u32), seq: u64) -> Result<bool, StoreError> {
+fn inherit(
+    engine: &mut Engine,
+    table: &Table,
+    (gone, kept): (u32, u32),
+    seq: u64,
+) -> Result<bool, StoreError> {
     let was_here: i64 = engine.conn.query_row(
         "SELECT captured FROM __pocketsync_column WHERE tbl = ?1 AND no = ?2",
         (table.no, gone),

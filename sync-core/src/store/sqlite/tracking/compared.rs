@@ -73,7 +73,13 @@ pub(in super::super) fn journal(engine: &Engine, table: &Table) -> Result<Option
     let same: Vec<_> = table
         .key
         .iter()
-        .map(|&at| format!("{new} = {old} AND {new} COLLATE BINARY = {old}", new = key("NEW", at), old = key("OLD", at)))
+        .map(|&at| {
+            format!(
+                "{new} = {old} AND {new} COLLATE BINARY = {old}",
+                new = key("NEW", at),
+                old = key("OLD", at)
+            )
+        })
         .collect();
     let journal_keys = (1..=table.key.len()).map(key_column).collect::<Vec<_>>().join(", ");
     let keys = table.key.iter().map(|&at| key("NEW", at)).collect::<Vec<_>>().join(", ");

@@ -18,7 +18,8 @@ pub(in super::super) fn adopt(engine: &mut Engine, table: &Table, new: &[u32]) -
     let Some(first_seq) = engine.meta.head.checked_add(1).map(|seq| seq as u64) else { return Ok(()) };
     let mut any = false;
     for no in new {
-        let Some(column) = table.position(*no).filter(|at| table.is_surrogate() || !table.key.contains(at)) else {
+        let Some(column) = table.position(*no).filter(|at| table.is_surrogate() || !table.key.contains(at))
+        else {
             continue;
         };
         let column = &table.columns[column];
@@ -41,14 +42,19 @@ pub(in super::super) fn adopt(engine: &mut Engine, table: &Table, new: &[u32]) -
 }
 
 /// The keys of the rows `x` that a condition holds for.
-pub(in super::super) fn keys(engine: &Engine, table: &Table, condition: &str) -> Result<Vec<LocalKey>, StoreError> {
+pub(in super::super) fn keys(
+    engine: &Engine,
+    table: &Table,
+    condition: &str,
+) -> Result<Vec<LocalKey>, StoreError> {
     let names = table.key.iter().map(|&at| format!("x.{}", quote(&table.columns[at].name)));
     let rowid = table.rowid.filter(|_| table.nullable_key);
     let names = names.chain(rowid.map(|rowid| format!("x.{rowid}"))).collect::<Vec<_>>().join(", ");
     let sql = format!("SELECT {names} FROM main.{} AS x WHERE {condition}", quote(&table.name));
     let count = table.key.len();
     let read = |row: &Row<'_>| -> rusqlite::Result<LocalKey> {
-        let parts: Vec<Value> = (0..count).map(|at| Ok(value(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
+        let parts: Vec<Value> =
+            (0..count).map(|at| Ok(value(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
         Ok(match rowid {
             Some(_) if parts.contains(&Value::Null) => null_key(row.get(count)?),
             _ => parts.into(),

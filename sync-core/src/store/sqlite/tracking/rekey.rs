@@ -43,7 +43,9 @@ pub(in super::super) fn begin(engine: &mut Engine, no: u32) -> Result<Option<Bef
     let Some(table) = engine.catalog.tables.get(&no).cloned() else { return Ok(None) };
     let raw = introspect::read_table(&engine.conn, &table.name)?;
     let was: String =
-        engine.conn.query_row("SELECT fingerprint FROM __pocketsync_table WHERE no = ?1", [no], |row| row.get(0))?;
+        engine
+            .conn
+            .query_row("SELECT fingerprint FROM __pocketsync_table WHERE no = ?1", [no], |row| row.get(0))?;
     let clock = clock_table(no);
     engine.conn.execute_batch(&format!(
         "DROP INDEX IF EXISTS {clock}_s; ALTER TABLE {clock} RENAME TO {old};
@@ -73,7 +75,8 @@ pub(in super::super) fn finish(engine: &mut Engine, before: &Before) -> Result<(
     let Before { was, had_ids, .. } = before;
     let old_key = register::key_columns(was);
     let here = |name: &String| table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
-    let columns: Option<Vec<String>> = old_key.iter().map(|name| here(name).map(|column| quote(&column.name))).collect();
+    let columns: Option<Vec<String>> =
+        old_key.iter().map(|name| here(name).map(|column| quote(&column.name))).collect();
     let all = keys(engine, &table, "1")?;
     let mut followed = 0;
     if let Some(columns) = columns.filter(|columns| !columns.is_empty()) {

@@ -30,7 +30,10 @@ pub(in super::super) fn find(
     let columns = || raw.columns.iter().filter(|column| !column.generated);
     for (name, no) in captured {
         let stands_for = |column: &&RawColumn| stands_for(&sql, no, column);
-        if columns().find(|column| column.name.eq_ignore_ascii_case(&name)).is_some_and(|here| stands_for(&here)) {
+        if columns()
+            .find(|column| column.name.eq_ignore_ascii_case(&name))
+            .is_some_and(|here| stands_for(&here))
+        {
             continue;
         }
         if let Some(column) = columns().find(stands_for) {
@@ -54,7 +57,9 @@ pub(in super::super) fn declared(
     let (captured, here) = (captured(conn, table_no)?, local_column_numbers(conn, table_no)?);
     let (elsewhere, table) = (column_numbers(conn, table_no)?, wire_name(conn, table_no)?);
     let is_present = |name: &str| raw.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-    for column in raw.columns.iter().filter(|column| !here.keys().any(|name| name.eq_ignore_ascii_case(&column.name))) {
+    for column in
+        raw.columns.iter().filter(|column| !here.keys().any(|name| name.eq_ignore_ascii_case(&column.name)))
+    {
         let Some(known_as) = renames.column(&table, &column.name) else { continue };
         let same = elsewhere.iter().find(|(name, _)| name.eq_ignore_ascii_case(&known_as)).map(|(_, no)| *no);
         let gone = captured.iter().find(|(name, no)| Some(**no) == same && !is_present(name));
@@ -81,7 +86,10 @@ fn stands_for(sql: &str, no: u32, column: &RawColumn) -> bool {
 }
 
 /// The columns that the triggers know, by the names that they had when these were laid.
-pub(in super::super) fn captured(conn: &Connection, table_no: u32) -> rusqlite::Result<BTreeMap<String, u32>> {
+pub(in super::super) fn captured(
+    conn: &Connection,
+    table_no: u32,
+) -> rusqlite::Result<BTreeMap<String, u32>> {
     let numbers: Vec<u32> = conn
         .prepare_cached("SELECT no FROM __pocketsync_column WHERE tbl = ?1 AND captured = 1")?
         .query_map([table_no], |row| row.get(0))?
