@@ -7,6 +7,7 @@ mod failure;
 mod hub;
 mod logging;
 mod meter;
+mod migrate;
 mod output;
 mod progress;
 mod replica;
@@ -66,6 +67,7 @@ enum Command {
     Hub(hub::Args),
     Track(track::Args),
     Untrack(untrack::Args),
+    Migrate(migrate::Args),
     Sync(sync::Args),
     Status(status::Args),
     Diff(diff::Args),
@@ -78,6 +80,7 @@ impl Command {
             Command::Hub(args) => hub::run(args),
             Command::Track(args) => track::run(args),
             Command::Untrack(args) => untrack::run(args),
+            Command::Migrate(args) => migrate::run(args),
             Command::Sync(args) => sync::run(args),
             Command::Status(args) => status::run(args),
             Command::Diff(args) => diff::run(args),

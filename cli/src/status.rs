@@ -93,6 +93,9 @@ fn told(status: &ReplicaStatus) -> String {
         }
         lines.extend(table.lines().into_iter().map(|line| format!("  {line}")));
     }
+    for warning in &status.schema_warnings {
+        lines.push(format!("{} {warning}", styled(ODD, "note:")));
+    }
     for peer in &status.peers {
         let catching_up = if peer.catching_up { ", in the middle of catching up" } else { "" };
         lines.push(styled(
@@ -120,6 +123,7 @@ struct Report {
     pending_changes: u64,
     parked: u64,
     parked_rows: Vec<ParkedReport>,
+    schema_warnings: Vec<String>,
     peers: Vec<PeerReport>,
 }
 
@@ -184,6 +188,7 @@ impl Report {
             pending_changes: status.pending_changes,
             parked: status.parked,
             parked_rows: parked.collect(),
+            schema_warnings: status.schema_warnings.iter().map(ToString::to_string).collect(),
             peers: peers.collect(),
         }
     }

@@ -23,11 +23,37 @@ fn help_teaches_and_documents_the_exit_codes() {
     for needed in ["pocketsync demo", "Exit codes", "RUST_LOG", "NO_COLOR"] {
         assert!(help.contains(needed), "{needed} is missing in:\n{help}");
     }
-    for command in ["hub", "track", "untrack", "sync", "status", "diff", "demo"] {
+    for command in ["hub", "track", "untrack", "migrate", "sync", "status", "diff", "demo"] {
         let help = stdout(&expect(0, [command, "--help"]));
         assert!(help.contains("Example"), "{command} has no example:\n{help}");
         assert!(help.lines().all(|line| line.len() <= 100), "{command}:\n{help}");
     }
+}
+
+#[test]
+fn migrate_runs_a_script_and_says_what_was_renamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, script) = (folder.path().join("app.db"), folder.path().join("rebuild.sql"));
+    database(&file, NOTES);
+    expect(0, ["track", text(&file)]);
+    std::fs::write(
+        &script,
+        "BEGIN; CREATE TABLE fresh(id INTEGER PRIMARY KEY, heading TEXT); INSERT INTO fresh SELECT * FROM note;
+         DROP TABLE note; ALTER TABLE fresh RENAME TO note; COMMIT;",
+    )
+    .unwrap();
+    let output = expect(1, ["migrate", text(&file), text(&script), "--dry-run"]);
+    assert!(stdout(&output).contains("--rename note.title=heading"), "{}", stdout(&output));
+    let rename = ["--rename", "note.title=heading"];
+    let output = expect(0, ["migrate", text(&file), text(&script), rename[0], rename[1], "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["renamed"][0]["old"], "note.title", "{report}");
+    assert_eq!(report["statements"], 4);
+    std::fs::write(&script, "ALTER TABLE note ADD COLUMN n; DROP TABLE nothing").unwrap();
+    let output = expect(2, ["migrate", text(&file), text(&script)]);
+    assert!(stderr(&output).contains("statement 2"), "{}", stderr(&output));
+    expect(2, ["migrate", text(&file)]);
+    expect(2, ["migrate", text(&file), "--rename", "title=heading"]);
 }
 
 #[test]

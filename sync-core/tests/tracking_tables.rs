@@ -288,6 +288,9 @@ fn the_triggers_use_nothing_newer_than_the_oldest_supported_sqlite() {
         "ELSE",
         "NEW",
         "OLD",
+        // The names of subqueries.
+        "new",
+        "old",
         "typeof",
         "julianday",
         "now",

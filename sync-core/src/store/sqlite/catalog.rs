@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::renames::Renames;
+
 /// The tracked tables by number.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Catalog {
     /// By table number.
     pub tables: BTreeMap<u32, Table>,
-    /// Every table name that has a number, tracked here or not.
+    /// Every table name that has a number, tracked here or not, as others know it.
     pub numbers: BTreeMap<String, u32>,
+    /// Other names that mean the same.
+    pub renames: Renames,
 }
 
 /// How the rows of a table are identified.
@@ -25,8 +29,10 @@ pub enum IdentityKind {
 pub struct Table {
     /// Its number.
     pub no: u32,
-    /// Its name.
+    /// Its name here.
     pub name: String,
+    /// The name that others know it by.
+    pub wire_name: String,
     /// How its rows are identified.
     pub identity: IdentityKind,
     /// Whether it was made WITHOUT ROWID.
@@ -45,7 +51,8 @@ pub struct Table {
     /// Declared UNIQUE constraints and indexes beyond the primary key whose parts are plain
     /// columns, none of them partial; and the key itself where its collation is not BINARY.
     pub unique_keys: Vec<UniqueKey>,
-    /// Column numbers by name, those of columns that the table does not have here included.
+    /// Column numbers by the names that others know, those of columns that the table does not have
+    /// here included.
     pub numbers: BTreeMap<String, u32>,
 }
 
@@ -183,6 +190,12 @@ impl Catalog {
     /// A tracked table by name, as SQLite compares names.
     pub fn by_name(&self, name: &str) -> Option<&Table> {
         self.tables.values().find(|table| table.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The number of the table that others call so.
+    pub(crate) fn number(&self, wire_name: &str) -> Option<u32> {
+        let tracked = self.tables.values().find(|table| table.wire_name.eq_ignore_ascii_case(wire_name));
+        tracked.map(|table| table.no).or_else(|| self.numbers.get(wire_name).copied())
     }
 }
 

@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::catalog::{Catalog, Collation, Column, FkAction, ForeignKey, IdentityKind, Table, UniqueKey};
 use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
+use super::names::LocalNames;
 use super::reference_chain;
+use super::renames::Renames;
 use crate::store::StoreError;
 
 /// Reads the schema of the tracked tables.
@@ -17,7 +19,9 @@ use crate::store::StoreError;
 /// When the schema or the system tables cannot be read.
 pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
     let mut catalog = Catalog::default();
-    let present = introspect::table_names(conn)?;
+    let present = introspect::synced_table_names(conn)?;
+    let names = LocalNames::load(conn)?;
+    catalog.renames = Renames::load(conn)?;
     let mut raw = BTreeMap::new();
     let mut statement =
         conn.prepare_cached("SELECT no, name, tracked, identity FROM __pocketsync_table ORDER BY no")?;
@@ -25,10 +29,14 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
     while let Some(row) = rows.next()? {
         let (no, name, tracked): (u32, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let identity = IdentityKind::from_name(row.get_ref(3)?.as_str().unwrap_or_default());
-        if let Some(here) = present.iter().find(|here| tracked && here.eq_ignore_ascii_case(&name)) {
+        let local = names.table(no).unwrap_or(&name);
+        if let Some(here) = present.iter().find(|here| tracked && here.eq_ignore_ascii_case(local)) {
             let table = introspect::read_table(conn, here)?;
             let numbers = column_numbers(conn, no)?;
-            catalog.tables.insert(no, shape(no, identity, numbers, &table));
+            let local = names.columns(no, &numbers);
+            let mut shape = shape(no, identity, &local, &table);
+            (shape.wire_name, shape.numbers) = (name.clone(), numbers);
+            catalog.tables.insert(no, shape);
             raw.insert(no, table);
         }
         catalog.numbers.insert(name, no);
@@ -42,7 +50,7 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
     Ok(catalog)
 }
 
-/// The numbers of a table's columns, by name.
+/// The numbers of a table's columns, by the names that others know.
 ///
 /// # Errors
 /// When the system table cannot be read.
@@ -52,7 +60,18 @@ pub(crate) fn column_numbers(conn: &Connection, table_no: u32) -> rusqlite::Resu
         .collect()
 }
 
-/// The number of a table, from a name in any case.
+/// The numbers of a table's columns, by their names here.
+///
+/// # Errors
+/// When the system table cannot be read.
+pub(crate) fn local_column_numbers(
+    conn: &Connection,
+    table_no: u32,
+) -> rusqlite::Result<BTreeMap<String, u32>> {
+    Ok(LocalNames::load(conn)?.columns(table_no, &column_numbers(conn, table_no)?))
+}
+
+/// The number of a table, from the name that others know it by, in any case.
 ///
 /// # Errors
 /// When the system table cannot be read.
@@ -62,8 +81,26 @@ pub(crate) fn table_number(conn: &Connection, name: &str) -> rusqlite::Result<Op
         .optional()
 }
 
+/// The name that others know a table by.
+///
+/// # Errors
+/// When the system table cannot be read, or has no such number.
+pub(crate) fn wire_name(conn: &Connection, table_no: u32) -> rusqlite::Result<String> {
+    conn.prepare_cached("SELECT name FROM __pocketsync_table WHERE no = ?1")?
+        .query_row([table_no], |row| row.get(0))
+}
+
+/// The number of a table, from its name here, in any case.
+///
+/// # Errors
+/// When the system tables cannot be read.
+pub(crate) fn local_table_number(conn: &Connection, name: &str) -> rusqlite::Result<Option<u32>> {
+    let names = LocalNames::load(conn)?;
+    Ok(names.table_called(name).or(table_number(conn, name)?.filter(|no| names.table(*no).is_none())))
+}
+
 /// A table without its foreign keys and references, which need the other tables.
-fn shape(no: u32, identity: IdentityKind, numbers: BTreeMap<String, u32>, raw: &RawTable) -> Table {
+fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: &RawTable) -> Table {
     let number = |name: &str| {
         numbers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
     };
@@ -106,6 +143,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: BTreeMap<String, u32>, raw: &
     Table {
         no,
         name: raw.name.clone(),
+        wire_name: String::new(),
         identity,
         without_rowid: raw.without_rowid,
         rowid: raw.rowid_name(),
@@ -114,7 +152,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: BTreeMap<String, u32>, raw: &
         key,
         foreign_keys: Vec::new(),
         unique_keys,
-        numbers,
+        numbers: BTreeMap::new(),
     }
 }
 

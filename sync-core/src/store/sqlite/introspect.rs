@@ -116,6 +116,26 @@ pub(crate) fn table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
+/// The tables that may be tracked: the user's, and the renames where the file has some.
+///
+/// # Errors
+/// When the schema cannot be read.
+pub(crate) fn synced_table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut names = table_names(conn)?;
+    if has_table(conn, super::renames::TABLE)? {
+        names.push(super::renames::TABLE.to_owned());
+    }
+    Ok(names)
+}
+
+/// Whether the file has this table.
+///
+/// # Errors
+/// When the schema cannot be read.
+pub(crate) fn has_table(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1")?.exists([name])
+}
+
 fn starts_with_ignore_case(name: &str, prefix: &str) -> bool {
     name.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }

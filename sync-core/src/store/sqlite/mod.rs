@@ -12,6 +12,9 @@
 //! row_clock   the packed clock of a shown row      extract  row clocks and values turned into changesets
 //! apply       changesets merged and shown          park     what cannot be shown now
 //! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
+//! migrate     a migration that the engine runs itself
+//! schema_change  a migration by anybody, followed    schema_notes  what it left open
+//! names       what things are called here          renames  names that mean the same, told to all
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -44,16 +47,21 @@ mod introspect;
 mod lease;
 #[doc(hidden)]
 pub mod meta;
+mod migrate;
+mod names;
 #[doc(hidden)]
 pub mod park;
 mod reference_chain;
 #[doc(hidden)]
 pub mod refs;
 #[doc(hidden)]
+pub mod renames;
+#[doc(hidden)]
 pub mod replica;
 #[doc(hidden)]
 pub mod row_clock;
 mod schema_change;
+mod schema_notes;
 mod staging;
 #[doc(hidden)]
 pub mod system;
@@ -62,8 +70,10 @@ pub mod tracking;
 
 pub use catalog::IdentityKind;
 pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};
+pub use migrate::{Migration, MigrationReport};
 pub use replica::{
     Applied, AppliedStream, OnConnect, OpenError, ParkedRow, PeerStatus, Replica, ReplicaOptions,
     ReplicaStatus, TableStatus,
 };
+pub use schema_notes::SchemaWarning;
 pub use tracking::{Tables, TrackError, TrackedTable, Warning};

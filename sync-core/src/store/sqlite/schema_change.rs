@@ -1,17 +1,22 @@
 //! Noticing that somebody changed the schema: a migration, by any program.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::OptionalExtension;
 
 use super::apply::Shown;
-use super::catalog_load::{self, table_number};
+use super::catalog_load::{self, local_table_number};
 use super::engine::Engine;
 use super::fold;
-use super::introspect;
+use super::introspect::{self, RawTable};
+use super::names::{self, LocalNames};
 use super::park;
+use super::renames::{self, Renames};
+use super::schema_notes::{self, Kind};
 use super::system::PREFIX;
-use super::tracking::{audit, install, mirror, new_columns, register, renamed_columns};
+use super::tracking::{
+    audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey, renamed_columns,
+};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
@@ -22,39 +27,98 @@ use crate::store::{StoreError, StoreErrorKind};
 /// meanwhile are found and journaled, changed values are not.
 ///
 /// # Errors
-/// When the primary key of a tracked table is another one now, or the schema cannot be read.
+/// When the schema cannot be read, or the file not written.
 pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }
-    follow_renames(engine)?;
-    let renamed = register_columns(engine)?;
+    refit(engine, &mut Shown::default())?;
+    Ok(true)
+}
+
+fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
+    renames::adopt(&engine.conn)?;
+    let mut found = Found::default();
+    follow_renames(engine, &mut found)?;
+    register_columns(engine, &mut found)?;
+    if !found.renamed.is_empty() {
+        renames::ensure(&engine.conn)?;
+    }
+    reload(engine)?;
+    if renames::apply(engine, shown)? {
+        reload(engine)?;
+    }
+    for no in std::mem::take(&mut found.rekeyed) {
+        found.adopted.extend(rekey::begin(engine, no)?);
+    }
     reload(engine)?;
     for table in engine.catalog.tables.values() {
-        let mut new = register::not_captured(&engine.conn, table)?;
-        new.retain(|column| !renamed.get(&table.no).is_some_and(|names| names.contains_key(&column.name)));
+        if found.adopted.iter().any(|before| before.table == table.no) {
+            continue;
+        }
+        let new = register::not_captured(&engine.conn, table)?;
         new_columns::mark(&engine.conn, table, &new)?;
+        found.new.extend(new.into_iter().map(|column| (table.no, column.no)));
+        let back = register::come_back(&engine.conn, table)?;
+        found.back.extend(back.into_iter().map(|column| (table.no, column)));
     }
+    lay(engine, &found)?;
+    for before in &found.adopted {
+        rekey::finish(engine, before)?;
+    }
+    for (table, column, known_as) in &found.renamed {
+        renames::record(&engine.conn, table, column, known_as)?;
+    }
+    if !found.renamed.is_empty() {
+        reload(engine)?;
+    }
+    engine.meta.retry_due = 1;
+    remember(engine)
+}
+
+/// What a look at the schema found.
+#[derive(Default)]
+struct Found {
+    /// Table and column (empty: the table itself) by their new names, and what others call it.
+    renamed: Vec<(String, String, String)>,
+    /// Tables with another primary key.
+    rekeyed: Vec<u32>,
+    /// The same, with what their keys were.
+    adopted: Vec<rekey::Before>,
+    /// Columns that the triggers did not know.
+    new: BTreeSet<(u32, u32)>,
+    /// Those of them that were here once before.
+    back: Vec<(u32, u32)>,
+}
+
+/// Lays the triggers, and looks after tables that had none.
+fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
+    let mut bare = Vec::new();
     for laid in install(&engine.conn, &engine.catalog)? {
-        if laid.was_bare {
+        let table = engine.catalog.tables[&laid.table].clone();
+        if found.adopted.iter().any(|before| before.table == table.no) {
+            continue;
+        }
+        // A table of ours was made a moment ago.
+        if laid.was_bare && table.name != renames::TABLE {
             engine.conn.execute("UPDATE __pocketsync_table SET suspect = 1 WHERE no = ?1", [laid.table])?;
         }
         if laid.was_bare || laid.claims_changed {
-            audit(&engine.conn, &engine.catalog.tables[&laid.table])?;
+            audit(&engine.conn, &table)?;
+        }
+        if laid.was_bare {
+            bare.push(table);
         }
     }
-    for (no, columns) in renamed {
-        let Some(table) = engine.catalog.tables.get(&no).cloned() else { continue };
-        for (name, old) in columns {
-            let new = table.columns.iter().find(|column| column.name == name).map(|column| column.no);
-            if let Some(new) = new {
-                renamed_columns::carry_over(engine, &table, (old, new))?;
-            }
-        }
+    for &(table, column) in &found.back {
+        lost_values::forget(engine, table, column)?;
     }
-    engine.meta.retry_due = 1;
-    remember(engine)?;
-    Ok(true)
+    for table in bare {
+        let is_new = |no: &u32| found.new.contains(&(table.no, *no));
+        let new = table.columns.iter().map(|column| column.no).filter(is_new).collect::<Vec<_>>();
+        filled_columns::adopt(engine, &table, &new)?;
+    }
+    Ok(())
 }
 
 /// Shows the rows and values that wait and that the schema has room for now. Once after each
@@ -69,6 +133,21 @@ pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
     fold::run(engine)?;
     let shown = park::retry(engine)?;
     engine.meta.retry_due = 0;
+    Ok(shown)
+}
+
+/// Makes the names here fit the renames that have come from elsewhere, and shows what that brings.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(super) fn follow_names(engine: &mut Engine) -> Result<Shown, StoreError> {
+    let mut shown = Shown::default();
+    // What seemed to be gone may be here under the other name.
+    refit(engine, &mut shown)?;
+    if fold::run(engine)?.is_some() {
+        shown.extend(std::mem::take(&mut engine.shown_by_folds));
+    }
+    shown.extend(park::retry(engine)?);
     Ok(shown)
 }
 
@@ -90,16 +169,26 @@ fn schema_version(engine: &Engine) -> Result<i64, StoreError> {
     Ok(engine.conn.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?)
 }
 
-/// A table that was renamed took its triggers with it.
-fn follow_renames(engine: &Engine) -> Result<(), StoreError> {
-    let present = introspect::table_names(&engine.conn)?;
-    let is_present = |name: &str| present.iter().any(|here| here.eq_ignore_ascii_case(name));
-    let tracked: Vec<(u32, String)> = engine
+/// The tracked tables: number, the name that others know, the name here, and the key's shape.
+fn tracked(engine: &Engine) -> Result<Vec<(u32, String, String, String)>, StoreError> {
+    let names = LocalNames::load(&engine.conn)?;
+    let mut statement = engine
         .conn
-        .prepare("SELECT no, name FROM __pocketsync_table WHERE tracked ORDER BY no")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    for (no, _) in tracked.into_iter().filter(|(_, name)| !is_present(name)) {
+        .prepare("SELECT no, name, fingerprint FROM __pocketsync_table WHERE tracked ORDER BY no")?;
+    let tracked = statement.query_map([], |row| {
+        let (no, name): (u32, String) = (row.get(0)?, row.get(1)?);
+        let here = names.table(no).unwrap_or(&name).to_owned();
+        Ok((no, name, here, row.get(2)?))
+    })?;
+    Ok(tracked.collect::<Result<_, _>>()?)
+}
+
+/// A table that was renamed took its triggers with it.
+fn follow_renames(engine: &Engine, found: &mut Found) -> Result<(), StoreError> {
+    let present = introspect::synced_table_names(&engine.conn)?;
+    let renames = Renames::load(&engine.conn)?;
+    let is_present = |name: &str| present.iter().any(|here| here.eq_ignore_ascii_case(name));
+    for (no, wire_name, _, _) in tracked(engine)?.into_iter().filter(|(_, _, here, _)| !is_present(here)) {
         let new_name: Option<String> = engine
             .conn
             .query_row(
@@ -108,52 +197,99 @@ fn follow_renames(engine: &Engine) -> Result<(), StoreError> {
                 |row| row.get(0),
             )
             .optional()?;
-        let Some(new_name) = new_name else { continue };
-        // A name that has rows of others waiting under it keeps its number.
-        if table_number(&engine.conn, &new_name)?.is_none() {
-            engine.conn.execute("UPDATE __pocketsync_table SET name = ?2 WHERE no = ?1", (no, &new_name))?;
+        let declared = |name: &&String| {
+            let known_as = renames.table(name);
+            known_as.is_some_and(|known_as| known_as.eq_ignore_ascii_case(&wire_name))
+        };
+        let Some(new_name) = new_name.or_else(|| present.iter().find(declared).cloned()) else { continue };
+        let taken = local_table_number(&engine.conn, &new_name)?;
+        let is_tracked = |no: &u32| engine.catalog.tables.contains_key(no);
+        if taken.is_some_and(|other| other != no && is_tracked(&other)) {
+            continue;
+        }
+        let differs = !new_name.eq_ignore_ascii_case(&wire_name);
+        names::set_table(&engine.conn, no, differs.then_some(&new_name))?;
+        if differs {
+            found.renamed.push((new_name, String::new(), wire_name));
         }
     }
     Ok(())
 }
 
-/// By table the renamed columns: new name, old number.
-type Renamed = BTreeMap<u32, BTreeMap<String, u32>>;
-
-/// Gives new columns their numbers. Answers with the renamed ones, by table.
-fn register_columns(engine: &Engine) -> Result<Renamed, StoreError> {
-    let mut renamed = BTreeMap::new();
-    let present: BTreeSet<String> = introspect::table_names(&engine.conn)?.into_iter().collect();
-    let tracked: Vec<(u32, String, String)> = engine
-        .conn
-        .prepare("SELECT no, name, fingerprint FROM __pocketsync_table WHERE tracked ORDER BY no")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    for (no, name, fingerprint) in tracked {
+/// Gives new columns their numbers, and renamed ones their new name here.
+fn register_columns(engine: &Engine, found: &mut Found) -> Result<(), StoreError> {
+    let present = introspect::synced_table_names(&engine.conn)?;
+    let renames = Renames::load(&engine.conn)?;
+    for (no, wire_name, name, fingerprint) in tracked(engine)? {
         let Some(here) = present.iter().find(|here| here.eq_ignore_ascii_case(&name)) else { continue };
         let raw = introspect::read_table(&engine.conn, here)?;
-        let found = renamed_columns::find(&engine.conn, no, &raw)?;
-        let names = catalog_load::column_numbers(&engine.conn, no)?;
+        let mut renamed = renamed_columns::find(&engine.conn, no, &raw)?;
+        renamed.extend(renamed_columns::declared(&engine.conn, no, &raw, &renames)?);
+        let before = catalog_load::local_column_numbers(&engine.conn, no)?;
         let old_name = |name: &str| {
-            let old = found.get(name)?;
-            names.iter().find(|(_, no)| *no == old).map(|(name, _)| name.clone())
+            let old = renamed.get(name)?;
+            before.iter().find(|(_, no)| *no == old).map(|(name, _)| name.clone())
         };
         let shape = register::key_shape(&raw, old_name);
-        if shape != fingerprint {
-            return Err(StoreError::new(
-                StoreErrorKind::Unsupported,
-                format!(
-                    "table {name} was rebuilt with another primary key ({shape}; it was {fingerprint}), and its \
-                     rows cannot be told apart any more: undo that, or untrack the file and track it again"
-                ),
-            ));
+        if shape == "none" {
+            let message = format!(
+                "table {name} was rebuilt without a primary key (it was: {fingerprint}), and nothing says which row \
+                 is which any more: give it one again, or untrack the file"
+            );
+            return Err(StoreError::new(StoreErrorKind::Unsupported, message));
         }
-        if !found.is_empty() {
-            let now = register::key_shape(&raw, |_| None);
+        if !register::same_key(&shape, &fingerprint) {
+            found.rekeyed.push(no);
+        }
+        for (name, old) in &renamed {
+            let known = catalog_load::column_numbers(&engine.conn, no)?;
+            let Some(known_as) = known.into_iter().find(|(_, no)| no == old).map(|(name, _)| name) else {
+                continue;
+            };
+            let differs = !name.eq_ignore_ascii_case(&known_as);
+            names::set_column(&engine.conn, no, *old, differs.then_some(name))?;
+            if differs {
+                found.renamed.push((wire_name.clone(), name.clone(), known_as));
+            }
+        }
+        let now = register::key_shape(&raw, |_| None);
+        if now != fingerprint && register::same_key(&shape, &fingerprint) {
             engine.conn.execute("UPDATE __pocketsync_table SET fingerprint = ?2 WHERE no = ?1", (no, now))?;
         }
-        renamed.insert(no, found);
+        note_replaced(engine, no, &raw)?;
         register::columns(&engine.conn, no, &raw)?;
     }
-    Ok(renamed)
+    Ok(())
+}
+
+/// Where a rebuild left one column out and brought one that nobody has heard of, they may be the
+/// same: that is said.
+fn note_replaced(engine: &Engine, no: u32, raw: &RawTable) -> Result<(), StoreError> {
+    let has_triggers = engine
+        .conn
+        .prepare_cached("SELECT 1 FROM main.sqlite_master WHERE type = 'trigger' AND name = ?1")?
+        .exists([format!("{PREFIX}{no}_update")])?;
+    if has_triggers {
+        // One was dropped and another one added, each by itself.
+        return Ok(());
+    }
+    let captured = renamed_columns::captured(&engine.conn, no)?;
+    let known = catalog_load::local_column_numbers(&engine.conn, no)?;
+    let is_here = |name: &str| raw.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    let is_known = |name: &str| known.keys().any(|here| here.eq_ignore_ascii_case(name));
+    let gone: Vec<&str> = captured.keys().map(String::as_str).filter(|name| !is_here(name)).collect();
+    let elsewhere = catalog_load::column_numbers(&engine.conn, no)?;
+    let wire_table = catalog_load::wire_name(&engine.conn, no)?;
+    let renames = Renames::load(&engine.conn)?;
+    let declared = |name: &str| {
+        let known_as = renames.column(&wire_table, name);
+        known_as.is_some_and(|known_as| elsewhere.keys().any(|here| here.eq_ignore_ascii_case(&known_as)))
+    };
+    for column in raw.columns.iter().filter(|column| !column.generated) {
+        if !gone.is_empty() && !is_known(&column.name) && !declared(&column.name) {
+            let gone = gone.join(schema_notes::SEPARATOR);
+            schema_notes::note(&engine.conn, no, Kind::MaybeRenamed, &column.name, &gone)?;
+        }
+    }
+    Ok(())
 }

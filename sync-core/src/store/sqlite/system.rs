@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS __pocketsync_staging(
 -- Tables and columns by number. Numbers are never reused; those that the local schema does not
 -- have are remembered too, since rows of theirs are kept for others. The fingerprint says what
 -- the primary key is; a suspect table was found without its triggers; a captured column is one
--- that the triggers know.
+-- that the triggers know (1), or knew before it was dropped (2).
 CREATE TABLE IF NOT EXISTS __pocketsync_table(
   no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tracked INTEGER NOT NULL, identity TEXT NOT NULL,
   fingerprint TEXT NOT NULL, suspect INTEGER NOT NULL DEFAULT 0);

@@ -27,12 +27,15 @@ use merge::Joined;
 
 use super::engine::Engine;
 use super::park::work::Work;
+use super::renames;
+use super::schema_change;
 use super::staging;
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
 use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
 };
+pub(super) use numbers::column_number;
 pub use store::Shown;
 
 /// How many rows are under work at a time.
@@ -86,6 +89,52 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
     Ok(outcome)
 }
 
+/// Merges rows of our own records again, which were kept under another table number; `columns[n]`
+/// is the present number of their column `n`. They take a log number that is nobody's.
+pub(super) fn rejoin(
+    engine: &mut Engine,
+    table_no: u32,
+    rows: Vec<RowChange>,
+    columns: &[u32],
+) -> Result<Shown, StoreError> {
+    let mut shown = Shown::default();
+    let seq = engine.meta.next_seq();
+    let mut work = Work::new(engine)?;
+    let mut changed = BTreeSet::new();
+    for mut change in rows {
+        numbers::one_cell_a_column(&mut change, columns);
+        let key = (table_no, change.id.clone());
+        let table = engine.catalog.tables.get(&table_no);
+        if merge::merge(work.load(engine, &key)?, table, change, columns, seq) != Joined::Nothing {
+            changed.insert(key);
+        }
+        if work.rows.len() >= BATCH {
+            store::settle(engine, &mut work, std::mem::take(&mut changed), &[], &mut shown)?;
+        }
+    }
+    store::settle(engine, &mut work, changed, &[], &mut shown)?;
+    // A life that is news to a sender goes under the next number.
+    engine.meta.next_seq();
+    log_own(engine, seq)?;
+    Ok(shown)
+}
+
+/// Notes that a log number holds changes which did not come from a peer, and whose versions may
+/// have been offered already: none of them is corrected any more.
+pub(super) fn log_own(engine: &mut Engine, seq: u64) -> Result<(), StoreError> {
+    let meta = &mut engine.meta;
+    engine
+        .conn
+        .prepare_cached(
+            "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+    meta.offered_seq = meta.offered_seq.max(seq as i64);
+    meta.offered_counter = meta.offered_counter.max(meta.counter);
+    meta.offered_clock = meta.offered_clock.max(meta.clock);
+    Ok(())
+}
+
 /// Merges one group under the next log number, which is taken only if something changed. What its
 /// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
@@ -94,6 +143,7 @@ fn merge_group(
     peer_seq: u64,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
+    let renames = renames::expect(engine, &group)?;
     let head = engine.meta.head as u64;
     let from = engine.lineage.cursor_at(head);
     let seq = head + 1;
@@ -101,9 +151,13 @@ fn merge_group(
     let mut rows: BTreeMap<u32, Vec<(usize, RowChange)>> = BTreeMap::new();
     for changes in group.into_iter().flat_map(|changeset| changeset.tables) {
         let (table_no, columns) = numbers::numbers(engine, &changes)?;
+        let mut changed = changes.rows;
+        if columns.iter().collect::<BTreeSet<_>>().len() < columns.len() {
+            changed.iter_mut().for_each(|row| numbers::one_cell_a_column(row, &columns));
+        }
         sources.push(columns);
         let source = sources.len() - 1;
-        rows.entry(table_no).or_default().extend(changes.rows.into_iter().map(|row| (source, row)));
+        rows.entry(table_no).or_default().extend(changed.into_iter().map(|row| (source, row)));
     }
     let mut work = Work::new(engine)?;
     let order = work.links.parents_first(rows.keys().copied());
@@ -151,6 +205,9 @@ fn merge_group(
         .conn
         .prepare_cached("INSERT INTO __pocketsync_log(seq, peer, peer_seq) VALUES(?1, ?2, ?3)")?
         .execute((seq as i64, ordinal as i64, peer_seq as i64))?;
+    if renames {
+        shown.extend(schema_change::follow_names(engine)?);
+    }
     Ok(Some(Committed {
         from,
         to: engine.lineage.cursor_at(engine.meta.head as u64),

@@ -78,7 +78,7 @@ fn learn_value(offered: &mut Knowledge, site: SiteId, value: &Value) {
 
 fn table_name(engine: &Engine, no: u32) -> Result<String, StoreError> {
     if let Some(table) = engine.catalog.tables.get(&no) {
-        return Ok(table.name.clone());
+        return Ok(table.wire_name.clone());
     }
     let mut statement = engine.conn.prepare_cached("SELECT name FROM __pocketsync_table WHERE no = ?1")?;
     Ok(statement.query_row([no], |row| row.get(0))?)

@@ -18,7 +18,9 @@ use super::status::{self, ReplicaStatus};
 use crate::store::sqlite::connection;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::lease::{Lease, LeaseError};
+use crate::store::sqlite::migrate::{self, Migration, MigrationReport};
 use crate::store::sqlite::schema_change;
+use crate::store::sqlite::schema_notes;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -163,23 +165,56 @@ impl Replica {
         })
     }
 
+    /// Runs a migration of the application's schema in one transaction, and follows it: triggers and
+    /// clocks fit the new schema, what it changes is sent, and renames are told to all devices.
+    ///
+    /// A migration may as well be run by any other program; see what that leaves open in
+    /// [`ReplicaStatus::schema_warnings`]. This way nothing of a rebuild goes unseen, and what its
+    /// statements do not say can be said.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use pocketsync_core::store::sqlite::{Migration, Replica, ReplicaOptions, Tables};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("notes.db");
+    /// # let app = pocketsync_core::rusqlite::Connection::open(&path)?;
+    /// # app.execute_batch("CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, body TEXT)")?;
+    /// let replica = Replica::open(&path, ReplicaOptions::default())?;
+    /// replica.track(&Tables::all())?;
+    /// let report = replica.migrate(&Migration::new(
+    ///     "ALTER TABLE note RENAME COLUMN title TO heading; ALTER TABLE note DROP COLUMN body;",
+    /// ))?;
+    /// assert_eq!(report.renamed, [("note.heading".to_owned(), "note.title".to_owned())]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When a statement of the script fails, or the tables refer to rows that are not there
+    /// afterwards; nothing has happened then.
+    pub fn migrate(&self, migration: &Migration) -> Result<MigrationReport, StoreError> {
+        let (report, shown) = self.with(|open| {
+            let (report, shown) = migrate::run(&mut open.engine, migration)?;
+            Ok((report, shown.into_rows(&open.engine.catalog)))
+        })?;
+        self.shared.applied.publish(&shown);
+        Ok(report)
+    }
+
     /// Takes a table for good that [`TableStatus::suspect`](super::TableStatus::suspect) names:
-    /// the application knows that nothing changed its values while it had no triggers.
+    /// the application knows that nothing changed its values while it had no triggers. Settles what
+    /// else a change of the schema left open about it, too.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn trust(&self, table: &str) -> Result<(), StoreError> {
         self.with(|open| {
             open.engine.write(|engine| {
-                if engine.catalog.by_name(table).is_none() {
+                let Some(no) = engine.catalog.by_name(table).map(|table| table.no) else {
                     let message = format!("there is no tracked table {table}");
                     return Err(StoreError::new(StoreErrorKind::Unsupported, message));
-                }
-                engine.conn.execute(
-                    "UPDATE __pocketsync_table SET suspect = 0 WHERE name = ?1 COLLATE NOCASE",
-                    [table],
-                )?;
-                Ok(())
+                };
+                engine.conn.execute("UPDATE __pocketsync_table SET suspect = 0 WHERE no = ?1", [no])?;
+                Ok(schema_notes::settle(&engine.conn, no, None)?)
             })
         })
     }

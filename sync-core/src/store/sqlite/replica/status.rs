@@ -6,7 +6,9 @@ use super::super::catalog::IdentityKind;
 use super::super::engine::Engine;
 use super::super::identity;
 use super::super::introspect;
+use super::super::names::LocalNames;
 use super::super::row_clock::expand_id;
+use super::super::schema_notes::{self, SchemaWarning};
 use super::super::system::{FORMAT, clock_table, null_key_clock_table, quote};
 use crate::driver::Summary;
 use crate::id::{RowId, SiteId};
@@ -44,6 +46,8 @@ pub struct ReplicaStatus {
     pub parked: u64,
     /// The first thousand of them.
     pub parked_rows: Vec<ParkedRow>,
+    /// What changes of the schema left open, in words.
+    pub schema_warnings: Vec<SchemaWarning>,
     /// The replicas that were met, the latest first.
     pub peers: Vec<PeerStatus>,
 }
@@ -105,6 +109,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
         pending_changes: 0,
         parked: 0,
         parked_rows: Vec::new(),
+        schema_warnings: Vec::new(),
         peers: Vec::new(),
     };
     if !engine.is_tracked() {
@@ -119,6 +124,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
     status.parked = summary.parked;
     status.tables = tables(engine, &mut status.untracked)?;
     status.parked_rows = parked_rows(engine)?;
+    status.schema_warnings = schema_notes::warnings(&engine.conn)?;
     status.peers = peers(engine)?;
     Ok(status)
 }
@@ -129,24 +135,27 @@ fn count(engine: &Engine, sql: &str) -> Result<u64, StoreError> {
 
 fn tables(engine: &Engine, untracked: &mut Vec<String>) -> Result<Vec<TableStatus>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
-        "SELECT name, identity, suspect FROM __pocketsync_table WHERE tracked ORDER BY name",
+        "SELECT no, name, identity, suspect FROM __pocketsync_table
+         WHERE tracked AND name <> '__pocketsync_rename' ORDER BY name",
     )?;
+    let names = LocalNames::load(&engine.conn)?;
     let mut rows = statement.query([])?;
     let mut tables = Vec::new();
     while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
+        let (no, name): (u32, String) = (row.get(0)?, row.get(1)?);
+        let name = names.table(no).map_or(name, str::to_owned);
         let present = untracked.iter().position(|here| here.eq_ignore_ascii_case(&name));
         let name = present.map_or(name, |at| untracked.remove(at));
         let rows = match present {
             Some(_) => count(engine, &format!("SELECT count(*) FROM main.{}", quote(&name)))?,
             None => 0,
         };
-        let identity: String = row.get(1)?;
+        let identity: String = row.get(2)?;
         tables.push(TableStatus {
             name,
             identity: IdentityKind::from_name(&identity),
             rows,
-            suspect: row.get(2)?,
+            suspect: row.get(3)?,
             missing: present.is_none(),
         });
     }
