@@ -7,6 +7,7 @@ mod hub;
 mod logging;
 mod meter;
 mod output;
+mod parked;
 mod progress;
 mod replica;
 mod signals;
@@ -67,6 +68,7 @@ enum Command {
     Untrack(untrack::Args),
     Sync(sync::Args),
     Status(status::Args),
+    Parked(parked::Args),
     Diff(diff::Args),
     Demo(demo::Args),
 }
@@ -79,6 +81,7 @@ impl Command {
             Command::Untrack(args) => untrack::run(args),
             Command::Sync(args) => sync::run(args),
             Command::Status(args) => status::run(args),
+            Command::Parked(args) => parked::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Demo(args) => demo::run(args),
         }

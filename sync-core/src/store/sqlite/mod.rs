@@ -54,6 +54,7 @@ pub mod replica;
 #[doc(hidden)]
 pub mod row_clock;
 mod schema_change;
+mod schema_sql;
 mod staging;
 #[doc(hidden)]
 pub mod system;
@@ -63,7 +64,7 @@ pub mod tracking;
 pub use catalog::IdentityKind;
 pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};
 pub use replica::{
-    Applied, AppliedStream, OnConnect, OpenError, ParkedRow, PeerStatus, Replica, ReplicaOptions,
-    ReplicaStatus, TableStatus,
+    Applied, AppliedStream, OnConnect, OpenError, Parked, ParkedReason, ParkedRow, PeerStatus, Replica,
+    ReplicaOptions, ReplicaStatus, TableStatus,
 };
 pub use tracking::{Tables, TrackError, TrackedTable, Warning};

@@ -20,7 +20,7 @@ use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::lease::{Lease, LeaseError};
 use crate::store::sqlite::schema_change;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{ShownRows, StoreError, StoreErrorKind};
 
 /// How often, and in which distance, running work is interrupted: 100 ms in all.
 const INTERRUPTS: u32 = 200;
@@ -205,6 +205,10 @@ impl Replica {
     /// When the file cannot be read.
     pub fn status(&self) -> Result<ReplicaStatus, StoreError> {
         self.with(|open| status::status(&open.engine, &self.shared.path))
+    }
+
+    pub(super) fn publish(&self, shown: &[ShownRows]) {
+        self.shared.applied.publish(shown);
     }
 
     /// Yields whenever [`notify_committed`](Self::notify_committed) was called; notices may be
