@@ -60,6 +60,7 @@ mod staging;
 pub mod system;
 #[doc(hidden)]
 pub mod tracking;
+mod upgrade;
 
 pub use catalog::IdentityKind;
 pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};

@@ -10,8 +10,9 @@ use super::engine::Engine;
 use super::fold;
 use super::introspect;
 use super::park;
-use super::system::PREFIX;
+use super::system::{FORMAT, PREFIX};
 use super::tracking::{audit, install, mirror, new_columns, register, renamed_columns};
+use super::upgrade;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
@@ -24,6 +25,9 @@ use crate::store::{StoreError, StoreErrorKind};
 /// # Errors
 /// When the primary key of a tracked table is another one now, or the schema cannot be read.
 pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
+    if engine.is_tracked() && engine.meta.format < FORMAT {
+        upgrade::upgrade(engine)?;
+    }
     if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }

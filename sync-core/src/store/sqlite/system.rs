@@ -3,8 +3,9 @@
 /// What every name that PocketSync puts into a user's database starts with.
 pub const PREFIX: &str = "__pocketsync_";
 
-/// The format of the system tables; an engine refuses newer ones.
-pub const FORMAT: i64 = 1;
+/// The format of the system tables; an engine refuses newer ones, and [upgrades](super::upgrade)
+/// older ones before it writes.
+pub const FORMAT: i64 = 2;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///
