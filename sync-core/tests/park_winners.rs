@@ -296,3 +296,31 @@ fn a_join_row_that_the_application_deletes_is_gone_everywhere() {
     peer.send(&mut device, &[died("tag", 1, 50)]);
     assert_eq!(rows(&device, JOINED), [""; 0]);
 }
+
+#[test]
+fn references_leave_a_winner_that_its_table_refuses() {
+    let schema = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, n INT CHECK(n > 0));
+        CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT, tag INTEGER REFERENCES tag(id));
+        CREATE TABLE note_tag(note INTEGER NOT NULL REFERENCES note(id), tag INTEGER NOT NULL REFERENCES tag(id),
+          n INT, PRIMARY KEY(note, tag))";
+    let changes = [
+        tag(1, 10, "work").set("n", at(10, 1), int(-1)),
+        tag(2, 20, "work").set("n", at(20, 1), int(1)),
+        plain_note(3).set("tag", at(10, 2), to(&surrogate(1, 2))),
+        join(3, 2, 30),
+    ];
+    for order in orders(changes.len()) {
+        for groups in [1, 2, 4] {
+            let mut device = Device::new(schema);
+            let mut peer = Peer::new(1);
+            let ordered: Vec<Change> = order.iter().map(|&n| changes[n].clone()).collect();
+            for group in ordered.chunks(changes.len() / groups) {
+                peer.send(&mut device, group);
+                check_references(&device);
+            }
+            let shown = "SELECT note.tag = t.id, t.n, note_tag.n FROM note JOIN note_tag ON note_tag.note = note.id
+                JOIN tag t ON t.id = note_tag.tag";
+            assert_eq!(rows(&device, shown), ["1|1|32"], "after {order:?} in {groups} groups");
+        }
+    }
+}

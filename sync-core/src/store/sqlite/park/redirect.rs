@@ -181,6 +181,13 @@ pub(crate) fn mark(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             let Some(Value::Ref(id)) = merged(table, &key.1, &row.record, position) else { continue };
             let target = (link.parent, (**id).clone());
             let other = work.shown_as(engine, &target)?;
+            if let Some(shown) = row.shows.get(&position) {
+                // Written already, before a refusal changed who is shown.
+                if *shown != other.1 {
+                    marked.push((key.clone(), column));
+                }
+                continue;
+            }
             let was_other = matches!(row.shadows.get(&column), Some(Value::Ref(_)))
                 || row.aliased && table.key.contains(&position);
             let moved = work.rows.get(&target).is_some_and(|row| row.stored_holder != row.holder);

@@ -74,6 +74,8 @@ pub(crate) struct Row {
     pub(crate) stored_holder: Option<RowKey>,
     /// Whether its key shows other rows than its id says, as stored.
     pub(crate) aliased: bool,
+    /// Which rows the references that were written by this work show, by column position.
+    pub(crate) shows: BTreeMap<usize, RowId>,
     /// Why it is not to be shown; `None`: it is.
     pub(crate) fate: Option<(AsideReason, String)>,
     /// The key under which its table shall hold it.
