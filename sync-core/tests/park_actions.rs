@@ -272,3 +272,25 @@ fn what_is_merged_in_parts_is_concluded_on_at_the_end() {
     assert_eq!(rows(&device, "SELECT count(*) FROM c"), ["1"]);
     check_references(&device);
 }
+
+#[test]
+fn who_has_only_a_part_of_the_values_waits_for_who_has_all() {
+    let schema = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, note TEXT);
+        CREATE TABLE child(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent(id), name TEXT)";
+    let mut device = Device::new(schema);
+    let mut peer = Peer::new(9);
+    let parent = row("parent", 1, &[("name", text("p")), ("note", text("n"))]);
+    peer.send(&mut device, std::slice::from_ref(&parent));
+    device.sql("DELETE FROM parent");
+    device.fold();
+    let renamed = change("parent", &surrogate(1, 1)).set("name", at(5, 4), text("q"));
+    let sent = peer.send(&mut device, &[renamed, under("child", 2, "parent", 1)]);
+    assert_eq!(rows(&device, "SELECT * FROM parent"), [""; 0], "half a row is not shown");
+    assert!(!sent.unwrap().derived, "nor is it said that it is back");
+    let (_, record) = device.aside("parent", &surrogate(1, 1)).unwrap();
+    let life = pocketsync_core::merge::Life { undone: record.life.died, ..record.life };
+    let back = parent.with_life(life);
+    peer.send(&mut device, &[back]);
+    assert_eq!(rows(&device, "SELECT p.name, note, c.name FROM parent p, child c"), ["q|n|child 2"]);
+    check_references(&device);
+}

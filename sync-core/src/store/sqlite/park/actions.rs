@@ -220,15 +220,22 @@ pub(crate) fn parent_of(
     Some((parent.no, RowId::Natural(parent.key.iter().map(part).collect::<Option<_>>()?)))
 }
 
-/// Whether the values of a dead row are here. Where they are not, it comes back by the word of who
-/// has them.
+/// Whether the values of a dead row are here, and not only what was written to it after this replica
+/// had deleted it. Where they are not, it comes back by the word of who has them.
 fn has_values(engine: &Engine, work: &Work, key: &RowKey) -> Result<bool, StoreError> {
     let table = &engine.catalog.tables[&key.0];
-    let held = |row: &Row| row.record.life.born.is_some() && !row.record.cells.is_empty();
+    let held = |row: &Row| {
+        let Some(born) = row.record.life.born else { return false };
+        let cells = &row.record.cells;
+        let mut own = (0..table.columns.len()).filter(|&at| !is_identity(table, &key.1, at));
+        // What was written at the birth came with all the rest of it.
+        cells.values().any(|held| held.cell.version == born)
+            || own.all(|at| cells.contains_key(&table.columns[at].no))
+    };
     Ok(match work.rows.get(key) {
         Some(row) => held(row),
         None => held(&Row::load(engine, key)?),
-    } || table.columns.len() == table.key.len())
+    })
 }
 
 /// When a row died that is dead.
