@@ -9,6 +9,7 @@ mod logging;
 mod meter;
 mod migrate;
 mod output;
+mod parked;
 mod progress;
 mod replica;
 mod signals;
@@ -70,6 +71,7 @@ enum Command {
     Migrate(migrate::Args),
     Sync(sync::Args),
     Status(status::Args),
+    Parked(parked::Args),
     Diff(diff::Args),
     Demo(demo::Args),
 }
@@ -83,6 +85,7 @@ impl Command {
             Command::Migrate(args) => migrate::run(args),
             Command::Sync(args) => sync::run(args),
             Command::Status(args) => status::run(args),
+            Command::Parked(args) => parked::run(args),
             Command::Diff(args) => diff::run(args),
             Command::Demo(args) => demo::run(args),
         }

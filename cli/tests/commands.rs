@@ -23,7 +23,7 @@ fn help_teaches_and_documents_the_exit_codes() {
     for needed in ["pocketsync demo", "Exit codes", "RUST_LOG", "NO_COLOR"] {
         assert!(help.contains(needed), "{needed} is missing in:\n{help}");
     }
-    for command in ["hub", "track", "untrack", "migrate", "sync", "status", "diff", "demo"] {
+    for command in ["hub", "track", "untrack", "migrate", "sync", "status", "parked", "diff", "demo"] {
         let help = stdout(&expect(0, [command, "--help"]));
         assert!(help.contains("Example"), "{command} has no example:\n{help}");
         assert!(help.lines().all(|line| line.len() <= 100), "{command}:\n{help}");
@@ -332,4 +332,39 @@ fn the_demo_only_reads_the_users_own_database() {
     assert!(Path::new(kept).join("phone.db").is_file());
     std::fs::remove_dir_all(kept).unwrap();
     expect(2, ["demo", "--db", text(&folder.path().join("missing.db"))]);
+}
+
+#[test]
+fn parked_rows_are_listed_with_their_reason_and_can_be_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let schema = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE);";
+    for file in [&a, &b] {
+        database(file, schema);
+        expect(0, ["track", text(file)]);
+    }
+    assert_eq!(stdout(&expect(0, ["parked", text(&a)])), "nothing is parked\n");
+    database(&a, "INSERT INTO tag(name) VALUES ('work');");
+    database(&b, "INSERT INTO tag(name) VALUES ('work');");
+    let hub = Hub::start(&folder.path().join("hub"), "127.0.0.1:0", &[]);
+    for file in [&a, &b, &a] {
+        expect(0, ["sync", text(file), "--hub", &hub.url, "--scope", "s"]);
+    }
+    let listed = stdout(&expect(1, ["parked", text(&a)]));
+    assert!(listed.contains("tag id = 1 is older and has the same name"), "{listed}");
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&expect(1, ["parked", text(&a), "--json"]))).unwrap();
+    let handle = json["parked"][0]["handle"].as_str().unwrap().to_owned();
+    assert_eq!(json["parked"][0]["reason"], "unique claim");
+    expect(1, ["parked", text(&a), "--retry"]);
+    for wrong in ["zzzz", &handle[..2]] {
+        let output = expect(2, ["parked", text(&a), "--discard", wrong]);
+        assert!(stderr(&output).contains("pocketsync parked"), "{}", stderr(&output));
+    }
+    let discarded = stdout(&expect(0, ["parked", text(&a), "--discard", &handle[..8]]));
+    assert!(discarded.contains("is deleted"), "{discarded}");
+    for file in [&a, &b] {
+        expect(0, ["sync", text(file), "--hub", &hub.url, "--scope", "s"]);
+    }
+    expect(0, ["parked", text(&b)]);
 }

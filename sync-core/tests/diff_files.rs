@@ -8,7 +8,8 @@ use device::Device;
 use pocketsync_core::store::sqlite::diff::{DiffError, diff};
 
 const SCHEMA: &str = "CREATE TABLE artist(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-    CREATE TABLE album(id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist(id), title TEXT, year INT DEFAULT 0);
+    CREATE TABLE album(id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist(id) ON DELETE CASCADE,
+      title TEXT, year INT DEFAULT 0);
     CREATE TABLE setting(k TEXT PRIMARY KEY NOT NULL, v)";
 
 fn rows() -> Vec<changes::Change> {
@@ -62,7 +63,7 @@ fn each_difference_names_row_columns_and_both_values() {
         .iter()
         .map(|table| (table.name.as_str(), table.only_in_a, table.only_in_b, table.changed))
         .collect();
-    // The death of one artist shows the other, and hides the album of the first.
+    // The death of one artist shows the other, and takes the album of the first with it.
     assert_eq!(found, [("album", 1, 0, 0), ("artist", 1, 1, 0), ("setting", 1, 1, 0)]);
     let setting = &report.tables[2].rows;
     assert_eq!(setting[0].key_a, Some(vec![text("only a")]));

@@ -7,6 +7,8 @@ use changes::{
     Change, Peer, at, change, check_references, insert, int, orders, parked, rows, surrogate, text, to,
 };
 use device::Device;
+use pocketsync_core::lineage::Cursor;
+use pocketsync_core::value::Value;
 
 const TAGS: &str = "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT UNIQUE, color TEXT)";
 const SEATS: &str =
@@ -166,17 +168,27 @@ fn references_are_compared_by_the_row_that_they_mean() {
 }
 
 #[test]
-fn a_local_delete_frees_the_key_for_the_row_behind_it() {
+fn a_local_delete_is_one_of_all_rows_behind_it() {
     let mut device = Device::new(TAGS);
     let mut peer = Peer::new(1);
     peer.send(&mut device, &[tag(1, 10, "work"), tag(2, 20, "work"), tag(3, 30, "work")]);
-    device.sql("DELETE FROM tag WHERE id = 1");
-    device.fold();
-    assert_eq!(tags(&device), ["2|work"]);
     device.sql("UPDATE tag SET name = 'play'");
     device.fold();
-    assert_eq!(tags(&device), ["2|play", "3|work"]);
+    assert_eq!(tags(&device), ["1|play"]);
+    assert_eq!(parked(&device), ["tag|unique claim", "tag|unique claim"]);
+    device.sql("UPDATE tag SET color = 'red'");
+    device.fold();
+    device.sql("DELETE FROM tag WHERE id = 1");
+    device.fold();
+    assert_eq!(tags(&device), [""; 0]);
     assert_eq!(parked(&device), [""; 0]);
+    let mut other = Device::new(TAGS);
+    let mut peer = Peer::new(1);
+    peer.send(&mut other, &[tag(1, 10, "work"), tag(2, 20, "work"), tag(3, 30, "work")]);
+    let told = device.all_after(&Cursor::ZERO).changeset;
+    changes::apply_chunks(&mut other, vec![Peer::new(7).chunk(told, true)]);
+    assert_eq!(tags(&other), [""; 0]);
+    assert_eq!(parked(&other), [""; 0]);
     assert_eq!(device.number("SELECT count(*) FROM __pocketsync_claim"), 0);
 }
 
@@ -208,28 +220,83 @@ fn a_row_gives_way_again_when_the_older_one_comes_back() {
 }
 
 #[test]
-fn an_index_over_a_part_of_the_rows_is_left_to_sqlite() {
-    let schema = "CREATE TABLE job(id INTEGER PRIMARY KEY, name TEXT, active INT);
-        CREATE UNIQUE INDEX one_active ON job(name) WHERE active";
-    let job = |n: u64, ms| {
-        let cells = [("id", int(n as i64)), ("name", text("backup")), ("active", int(1))];
-        insert("job", &surrogate(1, n), at(ms, 1), &cells)
+fn an_index_over_a_part_of_the_rows_is_about_these() {
+    let schema = "CREATE TABLE job(id INTEGER PRIMARY KEY, name TEXT, ended INT, note TEXT);
+        CREATE UNIQUE INDEX one_running ON job(name COLLATE NOCASE DESC) WHERE ended IS NULL -- but for the old ones";
+    let job = |n: u64, name: &str, ended: Option<i64>| {
+        let ended = ended.map_or(Value::Null, int);
+        let cells = [("id", int(n as i64)), ("name", text(name)), ("ended", ended)];
+        insert("job", &surrogate(1, n), at(n * 10, 1), &cells)
     };
-    let changes = [job(1, 20), job(2, 10)];
-    all_orders(schema, &changes, "SELECT id FROM job", &["2"], &["job|unique claim"]);
+    let changes =
+        [job(1, "backup", Some(1)), job(2, "backup", None), job(3, "Backup", None), job(4, "sweep", None)];
+    let query = "SELECT id FROM job ORDER BY id";
+    all_orders(schema, &changes, query, &["1", "2", "4"], &["job|unique claim"]);
+    let ended = [&changes[1..], &[change("job", &surrogate(1, 2)).set("ended", at(90, 2), int(9))]].concat();
+    all_orders(schema, &ended, query, &["2", "3", "4"], &[]);
+    // Ended here, all of them are.
+    let mut device = Device::new(schema);
+    Peer::new(1).send(&mut device, &changes);
+    device.sql("UPDATE job SET ended = 5 WHERE id = 2");
+    device.fold();
+    assert_eq!(rows(&device, "SELECT id, ended FROM job WHERE ended = 5 ORDER BY id"), ["2|5", "3|5"]);
+    assert_eq!(parked(&device), [""; 0]);
 }
 
 #[test]
-fn an_index_over_an_expression_keeps_a_row_out_and_nothing_else() {
-    let mut device = Device::new(
-        "CREATE TABLE word(id INTEGER PRIMARY KEY, w TEXT); CREATE UNIQUE INDEX lower_w ON word(lower(w))",
+fn an_index_over_an_expression_is_claimed_by_what_sqlite_makes_of_it() {
+    let schema = "CREATE TABLE word(id INTEGER PRIMARY KEY, w TEXT, book INT);
+        CREATE UNIQUE INDEX lower_w ON word(book, lower(w), (w || ',') COLLATE NOCASE);
+        CREATE TABLE line(id INTEGER PRIMARY KEY, word INT REFERENCES word(id))";
+    let word = |n: u64, ms, w: &str| {
+        insert(
+            "word",
+            &surrogate(1, n),
+            at(ms, 1),
+            &[("id", int(n as i64)), ("w", text(w)), ("book", int(1))],
+        )
+    };
+    let line = insert(
+        "line",
+        &surrogate(2, 1),
+        at(5, 2),
+        &[("id", int(1)), ("word", changes::to(&surrogate(1, 2)))],
     );
+    let changes = [word(1, 10, "a"), word(2, 20, "A"), word(3, 30, "b"), line];
+    let query = "SELECT w FROM word UNION ALL SELECT word FROM line";
+    all_orders(schema, &changes, query, &["a", "b", "1"], &["word|unique claim"]);
+    let renamed = [&changes[..], &[change("word", &surrogate(1, 1)).set("w", at(50, 1), text("c"))]].concat();
+    all_orders(schema, &renamed, query, &["c", "A", "b", "2"], &[]);
+}
+
+#[test]
+fn an_expression_that_is_null_claims_nothing() {
+    let schema =
+        "CREATE TABLE word(id INTEGER PRIMARY KEY, w TEXT); CREATE UNIQUE INDEX some ON word(nullif(w, ''))";
     let word = |n: u64, w: &str| {
         insert("word", &surrogate(1, n), at(n, 1), &[("id", int(n as i64)), ("w", text(w))])
     };
-    Peer::new(1).send(&mut device, &[word(1, "a"), word(2, "A"), word(3, "b")]);
-    assert_eq!(rows(&device, "SELECT w FROM word ORDER BY id"), ["a", "b"]);
-    assert_eq!(parked(&device), ["word|refused"]);
+    let changes = [word(1, "a"), word(2, "a"), word(3, ""), word(4, "")];
+    all_orders(schema, &changes, "SELECT id FROM word ORDER BY id", &["1", "3", "4"], &["word|unique claim"]);
+}
+
+#[test]
+fn a_rotation_over_two_indexes_in_one_transaction_parks_nothing() {
+    let (mut from, mut into) = (Device::new(SEATS), Device::new(SEATS));
+    from.sql("INSERT INTO seat VALUES(1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', 'z')");
+    let mut peer = Peer::new(5);
+    let first = from.all_after(&Cursor::ZERO);
+    changes::apply_chunks(&mut into, vec![peer.chunk(first.changeset, true)]);
+    from.sql(
+        "UPDATE seat SET line = NULL, place = NULL WHERE id = 1; UPDATE seat SET line = 'a', place = 'x' WHERE id = 2;
+         UPDATE seat SET line = 'b', place = 'y' WHERE id = 3; UPDATE seat SET line = 'c', place = 'z' WHERE id = 1",
+    );
+    let second = from.all_after(&first.to);
+    changes::apply_chunks(&mut into, vec![peer.chunk(second.changeset, true)]);
+    for device in [&from, &into] {
+        assert_eq!(rows(device, "SELECT * FROM seat ORDER BY id"), ["1|c|z", "2|a|x", "3|b|y"]);
+        assert_eq!(parked(device), [""; 0]);
+    }
 }
 
 #[test]

@@ -13,7 +13,8 @@ use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::Cursor;
 use pocketsync_core::merge::Life;
 use pocketsync_core::rusqlite::types::ValueRef;
-use pocketsync_core::store::sqlite::{apply, extract, refs};
+use pocketsync_core::store::sqlite::engine::Engine;
+use pocketsync_core::store::sqlite::{apply, extract, fold, park, refs};
 use pocketsync_core::store::{Chunk, ChunkOutcome};
 use pocketsync_core::value::Value;
 use proptest::prelude::*;
@@ -27,17 +28,34 @@ CREATE TABLE task(id INTEGER PRIMARY KEY, owner INTEGER REFERENCES person(id) ON
   tag TEXT REFERENCES tag(name) ON UPDATE CASCADE ON DELETE CASCADE, low INT DEFAULT 0, high INT DEFAULT 9,
   CHECK(low < high));
 CREATE INDEX task_owner ON task(owner);
+CREATE UNIQUE INDEX task_low ON task(tag, low) WHERE low > 2;
 CREATE TABLE mark(person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE,
   tag TEXT NOT NULL REFERENCES tag(name) ON UPDATE CASCADE ON DELETE CASCADE, n INT UNIQUE,
   PRIMARY KEY(person, tag)) WITHOUT ROWID;
+CREATE TABLE folder(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES folder(id) ON DELETE CASCADE,
+  owner INTEGER REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE, name TEXT, slug TEXT UNIQUE,
+  UNIQUE(parent, name));
+CREATE TABLE album(id INTEGER PRIMARY KEY, artist INTEGER REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE,
+  title TEXT);
+CREATE UNIQUE INDEX album_title ON album(upper(title)) WHERE title <> 'z';
+CREATE TABLE track(id INTEGER PRIMARY KEY, album INTEGER REFERENCES album(id) ON DELETE RESTRICT,
+  mood TEXT DEFAULT 'x' REFERENCES tag(name) ON DELETE SET DEFAULT ON UPDATE CASCADE);
+CREATE TABLE pin(folder INTEGER NOT NULL REFERENCES folder(id) ON DELETE CASCADE ON UPDATE CASCADE,
+  person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE, n INT,
+  PRIMARY KEY(folder, person));
 ";
-const TABLES: [&str; 4] = ["person", "tag", "task", "mark"];
+const TABLES: [&str; 8] = ["person", "tag", "task", "mark", "folder", "pin", "album", "track"];
+/// Left out where references are not enforced: a reference to nothing is compared by its integer,
+/// which a row may have that is another one elsewhere.
+const IN_A_FOLDER: &str = ",\n  UNIQUE(parent, name)";
 
 #[derive(Clone, Debug)]
 enum Step {
     /// Statements of the application, in one transaction. One that a constraint refuses is skipped.
     Write(usize, Vec<String>),
     Fold(usize),
+    /// Everything that is parked is tried again.
+    Retry(usize),
     /// The clock of the application is off for what it has not folded yet.
     Skew(usize, i64),
     /// One takes from another, in pieces of about so many bytes.
@@ -63,9 +81,10 @@ fn nth(table: &str, n: u8) -> String {
 fn statement() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just("'ann'"), Just("'Ann'"), Just("'bob'"), Just("NULL")];
     let tag = prop_oneof![Just("'x'"), Just("'y'"), Just("'z'")];
-    (0..19u8, any::<u8>(), any::<u8>(), name, tag, 0..4i64).prop_map(|(kind, a, b, name, tag, n)| {
+    (0..32u8, any::<u8>(), any::<u8>(), name, tag, 0..4i64).prop_map(|(kind, a, b, name, tag, n)| {
         let (person, other, task) = (nth("person", a), nth("person", b), nth("task", a));
         let a_tag = nth("tag", b);
+        let (folder, inside) = (nth("folder", a), nth("folder", b));
         match kind {
             0 | 1 => format!("INSERT INTO person(name, boss) VALUES({name}, {other})"),
             2 => format!("INSERT INTO person(id, name) VALUES({n}, {name})"),
@@ -84,7 +103,18 @@ fn statement() -> impl Strategy<Value = String> {
             15 => format!("UPDATE task SET owner = {other}, tag = {a_tag} WHERE id = {task}"),
             16 => format!("DELETE FROM task WHERE id = {task}"),
             17 => format!("INSERT INTO mark VALUES({person}, {a_tag}, {n})"),
-            _ => format!("DELETE FROM mark WHERE person = {person}"),
+            18 => format!("DELETE FROM mark WHERE person = {person}"),
+            19 | 20 => format!("INSERT INTO folder(parent, owner, name) VALUES({inside}, {person}, {tag})"),
+            21 => format!("UPDATE folder SET parent = {inside}, owner = {person} WHERE id = {folder}"),
+            22 => format!("UPDATE folder SET name = {tag}, slug = {name} WHERE id = {folder}"),
+            23 => format!("DELETE FROM folder WHERE id = {folder}"),
+            24 => format!("INSERT INTO pin VALUES({folder}, {person}, {n})"),
+            25 => format!("DELETE FROM pin WHERE n = {n}"),
+            26 => format!("INSERT INTO album(artist, title) VALUES({person}, {tag})"),
+            27 | 28 => format!("INSERT INTO track(album, mood) VALUES({}, {a_tag})", nth("album", b)),
+            29 => format!("DELETE FROM album WHERE id = {}", nth("album", a)),
+            30 => format!("DELETE FROM track WHERE id = {}", nth("track", a)),
+            _ => format!("UPDATE album SET artist = {other} WHERE id = {}", nth("album", a)),
         }
     })
 }
@@ -94,6 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (who.clone(), prop::collection::vec(statement(), 1..5)).prop_map(|(at, list)| Step::Write(at, list)),
         1 => who.clone().prop_map(Step::Fold),
+        1 => who.clone().prop_map(Step::Retry),
         1 => (who.clone(), -9..9i64).prop_map(|(at, ms)| Step::Skew(at, ms * 1000)),
         4 => (who.clone(), 1..3usize, prop_oneof![Just(60), Just(400), Just(1 << 20)])
             .prop_map(|(to, by, bytes)| Step::Pull { to, from: (to + by) % 3, bytes }),
@@ -162,10 +193,9 @@ fn state(device: &Device) -> State {
             let id = pocketsync_core::store::sqlite::row_clock::expand_id(&bytes, &engine.sites).unwrap();
             let (reason, record) = refs::aside(engine, table.no, &id).unwrap().unwrap();
             let column = |no: &u32| table.columns[table.position(*no).unwrap()].name.clone();
-            let cells = record
-                .cells
-                .iter()
-                .map(|(no, held)| (column(no), (held.cell.version, held.cell.value.clone())));
+            // What is kept of past lives is whose it happens to be.
+            let present = record.cells.iter().filter(|(_, held)| record.life.covers(held.cell.version));
+            let cells = present.map(|(no, held)| (column(no), (held.cell.version, held.cell.value.clone())));
             let held = Held { place: reason.as_str().to_owned(), life: record.life, cells: cells.collect() };
             assert!(state.insert((name.to_owned(), id), held).is_none(), "a row is shown and aside");
         }
@@ -182,7 +212,8 @@ struct World {
 
 impl World {
     fn new(foreign_keys: bool) -> Self {
-        let devices: Vec<Device> = (0..3).map(|_| Device::new(SCHEMA)).collect();
+        let schema = if foreign_keys { SCHEMA.to_owned() } else { SCHEMA.replace(IN_A_FOLDER, "") };
+        let devices: Vec<Device> = (0..3).map(|_| Device::new(&schema)).collect();
         for device in &devices {
             device.app.pragma_update(None, "foreign_keys", foreign_keys).unwrap();
         }
@@ -253,6 +284,11 @@ impl World {
             Step::Fold(at) => {
                 self.devices[*at].fold();
                 state(&self.devices[*at]);
+            }
+            Step::Retry(at) => {
+                let retry = |engine: &mut Engine| fold::run(engine).and_then(|_| park::retry(engine));
+                self.devices[*at].engine.write(retry).unwrap();
+                self.check(*at);
             }
             Step::Skew(at, ms) => self.devices[*at].shift_journal(*ms),
             Step::Pull { to, from, bytes } => {

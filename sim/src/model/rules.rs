@@ -16,6 +16,7 @@ pub struct Rules {
 struct TableRules {
     revivable: bool,
     unique: Vec<usize>,
+    set_null: BTreeMap<usize, BTreeSet<usize>>,
     references: Vec<usize>,
     free: Vec<usize>,
     shifting_key: bool,
@@ -29,6 +30,9 @@ impl Rules {
         if let Ok(declared) = Declared::read(shape) {
             for (table, unique) in declared.unique {
                 tables[table].unique = unique.into_iter().collect();
+            }
+            for (table, set_null) in declared.set_null {
+                tables[table].set_null = set_null;
             }
             for table in revivable(declared.pinned, &declared.parents) {
                 tables[table].revivable = true;
@@ -52,6 +56,12 @@ impl Rules {
     /// The columns in which two rows of the table may not be equal, besides its key.
     pub fn unique(&self, table: usize) -> &[usize] {
         &self.tables[table].unique
+    }
+
+    /// The tables whose deleted rows take the value of a column with them.
+    pub fn set_null(&self, table: usize, column: usize) -> &BTreeSet<usize> {
+        static NONE: BTreeSet<usize> = BTreeSet::new();
+        self.tables[table].set_null.get(&column).unwrap_or(&NONE)
     }
 
     /// The columns that refer to rows.
@@ -103,6 +113,8 @@ struct Declared {
     /// Which tables a table refers to.
     parents: BTreeMap<usize, BTreeSet<usize>>,
     unique: BTreeMap<usize, BTreeSet<usize>>,
+    /// By table and column, the tables whose deleted rows take its value with them.
+    set_null: BTreeMap<usize, BTreeMap<usize, BTreeSet<usize>>>,
 }
 
 impl Declared {
@@ -119,14 +131,25 @@ impl Declared {
     }
 
     fn foreign_keys(&mut self, sqlite: &Connection, shape: &Shape, child: usize) -> rusqlite::Result<()> {
-        let mut list = sqlite.prepare("SELECT \"table\", on_delete FROM pragma_foreign_key_list(?1)")?;
+        let mut list = sqlite.prepare("SELECT k.\"table\", k.on_delete, k.\"from\", t.pk OR t.\"notnull\"
+             FROM pragma_foreign_key_list(?1) k JOIN pragma_table_info(?1) t ON t.name = k.\"from\" COLLATE NOCASE",
+        )?;
         let mut keys = list.query([&shape.tables[child].name])?;
         while let Some(key) = keys.next()? {
             let (name, on_delete): (String, String) = (key.get(0)?, key.get(1)?);
+            let (column, is_needed): (String, bool) = (key.get(2)?, key.get(3)?);
             let named = |table: &crate::shape::TableShape| table.name.eq_ignore_ascii_case(&name);
             let Some(parent) = shape.tables.iter().position(named) else { continue };
             self.parents.entry(child).or_default().insert(parent);
-            if on_delete == "RESTRICT" || on_delete == "NO ACTION" {
+            let is_set = on_delete == "SET NULL" || on_delete == "SET DEFAULT";
+            if on_delete == "SET NULL" {
+                let columns = &shape.tables[child].columns;
+                let at = columns.iter().position(|known| known.name.eq_ignore_ascii_case(&column));
+                let set_null = self.set_null.entry(child).or_default();
+                at.map(|at| set_null.entry(at).or_default().insert(parent));
+            }
+            // What a column cannot be set to keeps the parent.
+            if on_delete == "RESTRICT" || on_delete == "NO ACTION" || is_set && is_needed {
                 self.pinned.insert(parent);
             }
         }

@@ -72,6 +72,9 @@ pub struct Scope {
     pooled: BTreeMap<(usize, usize), BTreeSet<Value>>,
     /// Unique values that a row gave up: rows that had stood behind it may have gone with it.
     released: BTreeSet<(usize, usize, Value)>,
+    /// By table and column, unique values that were changed into others: rows that stood behind went
+    /// along.
+    renamed: BTreeMap<(usize, usize), BTreeSet<(Value, Value)>>,
     clock_error_ms: u64,
 }
 
@@ -127,6 +130,29 @@ impl Scope {
         row: &Row,
         is_visible: &impl Fn(&RowTag) -> bool,
     ) -> bool {
+        self.is_taken_along(shape, rules, row, None, is_visible)
+    }
+
+    /// The same, whatever became of one of the rows that it refers to.
+    pub fn may_be_gone_but_for(
+        &self,
+        shape: &Shape,
+        rules: &Rules,
+        row: &Row,
+        but_for: &RowTag,
+        is_visible: &impl Fn(&RowTag) -> bool,
+    ) -> bool {
+        self.is_taken_along(shape, rules, row, Some(but_for), is_visible)
+    }
+
+    fn is_taken_along(
+        &self,
+        shape: &Shape,
+        rules: &Rules,
+        row: &Row,
+        but_for: Option<&RowTag>,
+        is_visible: &impl Fn(&RowTag) -> bool,
+    ) -> bool {
         let table = row.tag.table;
         let values = |column: usize| {
             row.cells[column].nodes().iter().filter_map(|node| match &node.mark {
@@ -136,12 +162,35 @@ impl Scope {
         };
         let orphaned = |&column: &usize| {
             let Role::Reference { table } = shape.tables[table].columns[column].role else { return false };
-            values(column).any(|value| self.is_gone(table, value, is_visible))
+            let besides = |value: &&Value| {
+                but_for.is_none_or(|tag| tag.table != table || **value != Value::text(&tag.name))
+            };
+            values(column).filter(besides).any(|value| self.is_gone(table, value, is_visible))
         };
         let released = |&column: &usize| {
             values(column).any(|value| self.released.contains(&(table, column, folded(value))))
         };
         rules.references(table).iter().any(orphaned) || rules.unique(table).iter().any(released)
+    }
+
+    /// What a row may ever have had in a unique column: what was written to it, and what that was
+    /// changed into where another row was shown in its place.
+    pub(super) fn unique_values(&self, row: &Row, column: usize) -> BTreeSet<Value> {
+        let plain = row.cells[column].nodes().iter().filter_map(|node| match &node.mark {
+            Mark::Stamp(..) => None,
+            Mark::Plain(value) => Some(folded(value)),
+        });
+        let mut values: BTreeSet<Value> = plain.filter(|value| *value != Value::Null).collect();
+        let mut ahead: Vec<Value> = values.iter().cloned().collect();
+        let renamed = self.renamed.get(&(row.tag.table, column));
+        while let Some(value) = ahead.pop() {
+            for (_, after) in renamed.into_iter().flatten().filter(|(before, _)| *before == value) {
+                if *after != Value::Null && values.insert(after.clone()) {
+                    ahead.push(after.clone());
+                }
+            }
+        }
+        values
     }
 
     fn is_gone(&self, table: usize, value: &Value, is_visible: &impl Fn(&RowTag) -> bool) -> bool {
@@ -199,6 +248,10 @@ impl Scope {
                 let mut written = Vec::with_capacity(cells.len());
                 for cell in cells {
                     self.release(rules, table, cell.column, &cell.before);
+                    if rules.unique(table).contains(&cell.column) {
+                        let renamed = self.renamed.entry((table, cell.column)).or_default();
+                        renamed.insert((folded(&cell.before), folded(&cell.after)));
+                    }
                     let node = self.write(shape, commit, row, cell.column, &cell.after, Some(&cell.before));
                     written.extend(node.map(|node| (cell.column, node)));
                 }

@@ -6,7 +6,6 @@
 
 use pocketsync_core::value::Value;
 
-use super::scope::folded;
 use super::{Mark, Row, Rules, Scope};
 use crate::history::DeviceView;
 use crate::shape::{Key, Role, RowTag, Shape};
@@ -20,38 +19,56 @@ impl Scope {
         row: &'s Row,
         view: &'s DeviceView,
     ) -> impl Iterator<Item = &'s Row> {
-        let shifts = rules.shifting_key(row.tag.table);
+        let shifts = rules.shifting_key(row.tag.table) && view.rows.contains_key(&row.tag);
         let others = self.rows().map(|(_, other)| other).filter(move |_| shifts);
-        others.filter(|other| self.is_shown_as(shape, rules, other, &row.tag, view))
+        let hidden = others.filter(|other| !view.rows.contains_key(&other.tag));
+        hidden.filter(|other| self.may_be_called(shape, rules, other, &row.tag))
     }
 
-    /// Whether one row, not visible itself, may be represented by another: both claimed the same
-    /// unique value, or all that their keys differ in are rows of which that is true.
-    fn is_shown_as(
-        &self,
-        shape: &Shape,
-        rules: &Rules,
-        hidden: &Row,
-        shown: &RowTag,
-        view: &DeviceView,
-    ) -> bool {
+    /// The other rows under whose names a row may ever have been shown, and written to, anywhere.
+    pub fn other_names<'s>(
+        &'s self,
+        shape: &'s Shape,
+        rules: &'s Rules,
+        row: &'s Row,
+    ) -> impl Iterator<Item = &'s Row> {
+        let shifts = rules.shifting_key(row.tag.table);
+        let others = self.rows().map(|(_, other)| other).filter(move |_| shifts);
+        others.filter(|other| self.may_be_called(shape, rules, row, &other.tag))
+    }
+
+    /// Whether one row may be represented by another: both may have claimed the same unique value,
+    /// or all that their keys differ in are rows of which that is true.
+    fn may_be_called(&self, shape: &Shape, rules: &Rules, hidden: &Row, shown: &RowTag) -> bool {
         let table = shown.table;
         let apart = hidden.tag.table == table && hidden.tag != *shown;
-        if !apart || hidden.inserts.is_empty() || view.rows.contains_key(&hidden.tag) {
+        let Some(shown) = self.find(shown).map(|shown| self.row(shown)) else { return false };
+        if !apart || hidden.inserts.is_empty() {
             return false;
         }
-        let Some(cells) = view.rows.get(shown).map(|shown| &shown.cells) else { return false };
         let Key::Natural { columns } = &shape.tables[table].key else {
-            let shown = self.find(shown).map(|shown| self.row(shown));
-            return shown.is_some_and(|shown| {
-                rules.unique(table).iter().any(|&column| shares(hidden, shown, column))
-            });
+            let unique = |&column: &usize| {
+                let theirs = self.unique_values(hidden, column);
+                !theirs.is_disjoint(&self.unique_values(shown, column))
+            };
+            return rules.unique(table).iter().any(unique);
         };
-        columns.iter().all(|&column| {
-            // A key is the same in every write, or it were another row.
-            let theirs = hidden.cells[column].nodes().first().map(|node| &node.mark);
-            let Some(Mark::Plain(theirs)) = theirs else { return false };
-            let ours = &cells[column];
+        // A key is the same in every write, or it were another row.
+        let written =
+            |row: &Row, column: usize| match row.cells[column].nodes().first().map(|node| &node.mark) {
+                Some(Mark::Plain(value)) => Some(value.clone()),
+                _ => None,
+            };
+        // Under a name that nobody inserted there may only ever have been written to.
+        let parts: Vec<&str> = shown.tag.name.split('|').collect();
+        let key = |row: &Row, n: usize, column: usize| {
+            let part = || parts.get(n).filter(|_| parts.len() == columns.len()).map(|part| Value::text(part));
+            written(row, column).or_else(|| part().filter(|_| row.tag == shown.tag))
+        };
+        columns.iter().enumerate().all(|(n, &column)| {
+            let Some((theirs, ours)) = key(hidden, n, column).zip(key(shown, n, column)) else {
+                return false;
+            };
             if theirs == ours {
                 return true;
             }
@@ -59,9 +76,9 @@ impl Scope {
                 return false;
             };
             // A row that refers to its own kind by its key could be asked for itself.
-            let tags = named(parent, theirs).zip(named(parent, ours)).filter(|_| parent != table);
+            let tags = named(parent, &theirs).zip(named(parent, &ours)).filter(|_| parent != table);
             tags.and_then(|(theirs, ours)| Some((self.row(self.find(&theirs)?), ours)))
-                .is_some_and(|(theirs, ours)| self.is_shown_as(shape, rules, theirs, &ours, view))
+                .is_some_and(|(theirs, ours)| self.may_be_called(shape, rules, theirs, &ours))
         })
     }
 }
@@ -69,17 +86,4 @@ impl Scope {
 fn named(table: usize, key: &Value) -> Option<RowTag> {
     let Value::Text(name) = key else { return None };
     Some(RowTag { table, name: std::str::from_utf8(name).ok()?.to_owned() })
-}
-
-/// Whether two rows ever had the same value in a column.
-fn shares(one: &Row, other: &Row, column: usize) -> bool {
-    let values = |row: &Row| -> Vec<Value> {
-        let plain = row.cells[column].nodes().iter().filter_map(|node| match &node.mark {
-            Mark::Stamp(..) => None,
-            Mark::Plain(value) => Some(folded(value)),
-        });
-        plain.filter(|value| *value != Value::Null).collect()
-    };
-    let others = values(other);
-    values(one).iter().any(|value| others.contains(value))
 }

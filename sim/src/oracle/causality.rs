@@ -2,7 +2,8 @@
 //! again shows one that this write knowingly replaced, whatever the clocks say.
 //!
 //! Looked at at every look and before every commit, on every device by itself. A device whose file
-//! is put back begins again.
+//! is put back begins again. Exempt are rows under whose name another one may be shown: where a key
+//! refers to rows, and one of these is represented by another.
 
 use std::collections::BTreeMap;
 
@@ -118,7 +119,8 @@ fn remember(
         Some(&before)
             if cell.knew(before, node)
                 && !model.is_doubtful(scope, known)
-                && !is_given_up(model, scope, known, column, before) =>
+                && !is_given_up(model, scope, known, column, before)
+                && !is_moved(model, scope, known) =>
         {
             let name = words::cell(model.shape(), &known.tag, column);
             let (lost, won) = (&cell.node(before).mark, &cell.node(node).mark);
@@ -136,4 +138,11 @@ fn remember(
             Ok(())
         }
     }
+}
+
+/// Whether another row may have been shown under this row's name, or this one under another's: then what
+/// is shown there now and what was shown before may be cells of two rows.
+pub(super) fn is_moved(model: &Model, scope: &Scope, row: &Row) -> bool {
+    let (shape, rules) = (model.shape(), model.rules());
+    scope.other_names(shape, rules, row).next().is_some()
 }

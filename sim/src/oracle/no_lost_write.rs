@@ -28,6 +28,7 @@ use crate::history::{DeviceView, Event, Look, Phase, RowView};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope};
 use crate::shape::{Role, RowTag};
 use crate::story::Ms;
+use pocketsync_core::value::Value;
 
 /// Clocks that are more wrong than this say nothing about which write is later.
 const RIGHT_WITHIN_MS: u64 = 600_000;
@@ -99,7 +100,10 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
             Role::Free(_) => free_cell(model, scope, row, column, shown, view).or_else(|what| {
                 if is_of_stand_in(model, scope, row, column, shown, view) { Ok(()) } else { Err(what) }
             })?,
-            Role::Pool(_) if !scope.pooled(table, column, value) => {
+            Role::Pool(_)
+                if !scope.pooled(table, column, value)
+                    && !(*value == Value::Null && set_null(model, scope, table, column)) =>
+            {
                 let cell = words::cell(shape, &row.tag, column);
                 return Err(format!("{} shows {value} in {cell}, which nobody wrote there", view.device));
             }
@@ -107,6 +111,13 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
         }
     }
     Ok(())
+}
+
+/// Whether a foreign key may have taken the value of a column away: a row that such a key may have
+/// referred to was deleted.
+fn set_null(model: &Model, scope: &Scope, table: usize, column: usize) -> bool {
+    let parents = model.rules().set_null(table, column);
+    scope.rows().any(|(_, row)| parents.contains(&row.tag.table) && !row.deaths.is_empty())
 }
 
 /// Whether the row that a device shows under this name may be another one, and the value is a write
@@ -119,10 +130,17 @@ fn is_of_stand_in(
     shown: &RowView,
     view: &DeviceView,
 ) -> bool {
-    let shape = model.shape();
+    let (shape, rules) = (model.shape(), model.rules());
     let wrote = |row: &Row| scope.shown(shape, row, column, shown).is_some();
-    let mut others = scope.stand_ins(shape, model.rules(), row, view).peekable();
-    others.peek().is_some() && (wrote(row) || others.any(wrote))
+    // What was written to it, or to it under a name that it had elsewhere. Who inserts a row names it.
+    let updated = |name: &Row| {
+        let node = scope.shown(shape, name, column, shown);
+        node.is_some_and(|node| !name.inserts.contains(&name.cells[column].node(node).commit))
+    };
+    let is_its = |of: &Row| wrote(of) || scope.other_names(shape, rules, of).any(updated);
+    let moved = scope.other_names(shape, rules, row).next().is_some();
+    let mut others = scope.stand_ins(shape, rules, row, view).peekable();
+    (moved || others.peek().is_some()) && (is_its(row) || others.any(is_its))
 }
 
 fn free_cell(

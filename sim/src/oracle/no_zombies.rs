@@ -6,15 +6,18 @@
 //! final where every insert of the row was certainly before it: always in a table whose rows have
 //! identities of their own.
 //!
-//! Exempt are rows that a visible child refers to, where the schema keeps parents from going
-//! (RESTRICT, NO ACTION): they come back. Exempt are rows whose name depends on other rows (a key
+//! Exempt are rows that somebody referred to who did not know of the delete, where the schema keeps
+//! parents from going (RESTRICT, NO ACTION): they come back, with all that they hang on. Exempt are rows whose name depends on other rows (a key
 //! that contains a reference). A row may be there twice if it was in a copy of a file that was used
 //! and the hub had not acknowledged it when the copy was made, or if both a device's and the hub's
 //! file were put back.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase};
-use crate::model::{Death, Ledger, Model, Reader, Row, Scope};
+use crate::model::{Death, Ledger, Mark, Model, Node, Reader, Row, Scope};
+use crate::shape::RowTag;
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
@@ -87,14 +90,63 @@ pub(super) fn rises(model: &Model, scope: &Scope, row: &Row, death: &Death, view
         && row.is_final(scope, death)
         && !model.rules().shifting_key(table)
         && !model.survival().may_be_doubled(scope, row)
-        && !(model.rules().revivable(table) && is_kept(model, row, view))
+        && !(model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
 }
 
-/// Whether a visible row refers to it.
-fn is_kept(model: &Model, row: &Row, view: &DeviceView) -> bool {
-    let name = Value::text(&row.tag.name);
-    view.rows.iter().any(|(tag, shown)| {
-        let references = model.rules().references(tag.table).iter();
-        *tag != row.tag && references.into_iter().any(|&column| shown.cells.get(column) == Some(&name))
-    })
+/// Whether a death may have been taken back: somebody referred to the row who did not know of it, or a
+/// row that came back itself does.
+///
+/// Who deletes a row that others refer to deletes those, too, or is not let: so a reference that the
+/// same file had made before had gone by then. What has come back may since have lost what kept it.
+fn may_be_back(model: &Model, scope: &Scope, row: &Row, death: &Death, view: &DeviceView) -> bool {
+    let mut seen = BTreeSet::from([&row.tag]);
+    let mut ahead = vec![(row, scope.commitment(death.commit))];
+    while let Some((at, end)) = ahead.pop() {
+        let name = Value::text(&at.tag.name.to_ascii_lowercase());
+        let is_it = |value: &Value| match value {
+            Value::Text(text) => Value::Text(text.to_ascii_lowercase()) == name,
+            _ => false,
+        };
+        for (_, child) in scope.rows().filter(|(_, child)| child.tag != at.tag) {
+            let is_shown = view.rows.get(&child.tag);
+            for &column in model.rules().references(child.tag.table) {
+                if is_shown.and_then(|shown| shown.cells.get(column)).is_some_and(is_it) {
+                    return true;
+                }
+                let nodes = child.cells[column].nodes().iter();
+                let mut to_it = nodes.filter(|node| matches!(&node.mark, Mark::Plain(value) if is_it(value)));
+                let is_strange = |node: &Node| !scope.commitment(node.commit).same_file(end);
+                if to_it.clone().any(is_strange) && may_have_let_go(model, scope, child, column, at, view) {
+                    return true;
+                }
+                if to_it.next().is_some()
+                    && model.rules().revivable(child.tag.table)
+                    && seen.insert(&child.tag)
+                {
+                    let ends = child.deaths.iter().map(|death| scope.commitment(death.commit));
+                    ahead.extend(ends.map(|end| (child, end)));
+                }
+            }
+        }
+    }
+    false
+}
+
+/// Whether a row that referred to another, and is not seen to, may have done so until that was back: it
+/// was deleted since, or written to, or taken along by something else, or is parked.
+fn may_have_let_go(
+    model: &Model,
+    scope: &Scope,
+    child: &Row,
+    column: usize,
+    parent: &Row,
+    view: &DeviceView,
+) -> bool {
+    let is_parked = !model.rules().unique(child.tag.table).is_empty()
+        && view.parked.as_ref().is_some_and(|parked| !parked.is_empty());
+    let is_there = |tag: &RowTag| *tag == parent.tag || view.rows.contains_key(tag);
+    !child.deaths.is_empty()
+        || child.cells[column].nodes().len() > 1
+        || is_parked
+        || scope.may_be_gone_but_for(model.shape(), model.rules(), child, &parent.tag, &is_there)
 }

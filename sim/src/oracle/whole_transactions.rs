@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::no_lost_write::is_given_up;
-use super::{Case, Oracle, no_zombies, words};
+use super::{Case, Oracle, causality, no_zombies, words};
 use crate::history::{DeviceView, Event, Look};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope, Wrote};
 use crate::shape::RowTag;
@@ -110,7 +110,9 @@ fn transaction(
                         .filter(|_| !is_given_up(model, scope, row, column, node));
                     let cell = &row.cells[column];
                     let replaced = shows.filter(|&shows| cell.knew(node, shows));
-                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
+                    let says_nothing =
+                        || model.is_doubtful(scope, row) || causality::is_moved(model, scope, row);
+                    if let Some(replaced) = replaced.filter(|_| !says_nothing()) {
                         return Err(format!(
                             "{} shows a part of {}, but {} in {}, where that wrote {}",
                             view.device,

@@ -221,3 +221,15 @@ fn values_that_were_written_twice_say_nothing() {
     .expect("a lost write");
     assert_eq!(oracle, "causality");
 }
+
+#[test]
+fn what_is_written_under_a_shown_name_goes_to_the_row_that_has_it() {
+    // Two labels are one, then the shown one is renamed, and a third has the new name.
+    passes(
+        "10 d0 t1 + label r1 home w1; + badge r1 @r1 w2
+         11 d1 t2 + label r2 work w3; + badge r2 @r2 w4
+         12 d2 t3 + label r3 work w5
+         13 d2 t4 ~ label r3 word work>home
+         90 settled d0[parked=3]: label r1 home w1, badge r1 @r1 w4",
+    );
+}

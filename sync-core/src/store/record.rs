@@ -37,6 +37,16 @@ impl Record {
         self.cells.values().map(|cell| cell.seq).fold(self.life_seq, u64::max)
     }
 
+    /// Forgets the cells of past lives. `keeps_dead`: not those of a row that is dead now, since
+    /// its death may be taken back. Answers whether there were any.
+    pub(crate) fn forget_past(&mut self, keeps_dead: bool) -> bool {
+        let (life, before) = (self.life, self.cells.len());
+        if !keeps_dead || life.is_alive() {
+            self.cells.retain(|_, held| life.covers(held.cell.version));
+        }
+        self.cells.len() < before
+    }
+
     /// Merges a change in under log number `seq`; `columns[n]` is the store's number for the
     /// change's column `n`. Returns what won, `None` when nothing did.
     pub fn merge(&mut self, change: RowChange, columns: &[u32], seq: u64) -> Option<RowChange> {

@@ -90,6 +90,11 @@ impl Change {
         self
     }
 
+    pub(crate) fn with_life(mut self, life: Life) -> Self {
+        self.life = life;
+        self
+    }
+
     pub(crate) fn set(mut self, column: &str, version: Version, value: Value) -> Self {
         self.cells.push((column.to_owned(), version, value));
         self

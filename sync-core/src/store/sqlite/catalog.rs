@@ -49,8 +49,16 @@ pub struct Table {
     /// Declared foreign keys to tracked tables.
     pub foreign_keys: Vec<ForeignKey>,
     /// Declared UNIQUE constraints and indexes beyond the primary key whose parts are plain
-    /// columns, none of them partial; and the key itself where its collation is not BINARY.
+    /// columns, of all rows; and the key itself where its collation is not BINARY.
     pub unique_keys: Vec<UniqueKey>,
+    /// The key itself, where a part of it is a reference: a row that refers to a row which lost its
+    /// own unique key is shown under the key of another row.
+    pub identity_key: Option<UniqueKey>,
+    /// Unique indexes over expressions or a part of the rows.
+    pub evaluated_keys: Vec<UniqueKey>,
+    /// Columns (numbers) that a CHECK or a composite foreign key names together: they change
+    /// together, and win together.
+    pub registers: Vec<Vec<u32>>,
     /// Column numbers by the names that others know, those of columns that the table does not have
     /// here included.
     pub numbers: BTreeMap<String, u32>,
@@ -134,6 +142,27 @@ pub struct UniqueKey {
     pub index: String,
     /// The columns, as positions in [`Table::columns`], each with its collation.
     pub columns: Vec<(usize, Collation)>,
+    /// What it says besides; `None` of most.
+    pub evaluated: Option<Evaluated>,
+}
+
+/// What a unique index over expressions, or over a part of the rows, says besides columns.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Evaluated {
+    /// The expressions, as SQL, each with its collation.
+    pub parts: Vec<(String, Collation)>,
+    /// Which rows it is about, as SQL; `None`: all.
+    pub condition: Option<String>,
+    /// The columns, as positions, that either may name.
+    pub mentions: Vec<usize>,
+}
+
+impl UniqueKey {
+    /// The columns that a row's claim on this key depends on.
+    pub fn depends_on(&self) -> impl Iterator<Item = usize> {
+        let mentions = self.evaluated.iter().flat_map(|evaluated| evaluated.mentions.iter().copied());
+        self.columns.iter().map(|(position, _)| *position).chain(mentions)
+    }
 }
 
 /// The collation of a unique key's column.
@@ -213,6 +242,26 @@ impl Table {
     /// The column whose value is a surrogate row's integer.
     pub fn integer_key(&self) -> Option<usize> {
         self.is_surrogate().then(|| self.key[0])
+    }
+
+    /// The keys that two rows cannot both show, by the number that claims on them have.
+    pub fn claim_keys(&self) -> impl Iterator<Item = (usize, &UniqueKey)> {
+        self.unique_keys.iter().chain(&self.identity_key).chain(&self.evaluated_keys).enumerate()
+    }
+
+    /// The key with this number.
+    pub fn claim_key(&self, index: usize) -> Option<&UniqueKey> {
+        self.claim_keys().nth(index).map(|(_, key)| key)
+    }
+
+    /// Whether there are any.
+    pub fn has_claim_keys(&self) -> bool {
+        self.claim_keys().next().is_some()
+    }
+
+    /// Whether this is the number of [`Table::identity_key`].
+    pub fn is_identity_key(&self, index: usize) -> bool {
+        self.identity_key.is_some() && index == self.unique_keys.len()
     }
 
     /// One more than the largest column number in use here.

@@ -1,15 +1,21 @@
 //! The catalog, from what the pragmas say and from the numbers that tables and columns have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::catalog::{Catalog, Collation, Column, FkAction, ForeignKey, IdentityKind, Table, UniqueKey};
+use super::catalog::{
+    Catalog, Collation, Column, Evaluated, FkAction, ForeignKey, IdentityKind, Table, UniqueKey,
+};
 use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
 use super::names::LocalNames;
 use super::reference_chain;
 use super::renames::Renames;
+use super::schema_sql;
 use crate::store::StoreError;
+
+/// What the primary key is called among the unique keys.
+const PRIMARY_KEY: &str = "PRIMARY KEY";
 
 /// Reads the schema of the tracked tables.
 ///
@@ -47,7 +53,52 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
         catalog.tables.get_mut(no).expect("it was put there above").foreign_keys = keys;
     }
     reference_chain::resolve(&mut catalog);
+    for table in catalog.tables.values_mut() {
+        table.identity_key = identity_key(table);
+        table.registers = registers(table, &raw[&table.no]);
+    }
     Ok(catalog)
+}
+
+/// The columns that are one register.
+fn registers(table: &Table, raw: &RawTable) -> Vec<Vec<u32>> {
+    let named = |check: &String| {
+        let columns = table.columns.iter().enumerate();
+        let named = columns.filter(|(_, column)| schema_sql::mentions(check, &column.name));
+        named.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let checks = raw.checks.iter().map(named);
+    let keys = table.foreign_keys.iter().map(|key| key.columns.clone());
+    let mut registers: Vec<BTreeSet<u32>> = Vec::new();
+    for columns in checks.chain(keys) {
+        // A key is no cell.
+        let cells = columns.iter().filter(|at| !table.key.contains(at));
+        let mut register: BTreeSet<u32> = cells.map(|&at| table.columns[at].no).collect();
+        if register.len() < 2 {
+            continue;
+        }
+        // Those that share a column are one.
+        registers.retain(|other| {
+            let apart = other.is_disjoint(&register);
+            if !apart {
+                register.extend(other);
+            }
+            apart
+        });
+        registers.push(register);
+    }
+    registers.into_iter().map(|register| register.into_iter().collect()).collect()
+}
+
+/// The key of a natural table as a unique key, where references are a part of it.
+fn identity_key(table: &Table) -> Option<UniqueKey> {
+    let refers = table.key.iter().any(|&at| table.columns[at].reference.is_some());
+    let declared = table.unique_keys.iter().any(|key| key.index == PRIMARY_KEY);
+    (refers && !table.is_surrogate() && !declared).then(|| UniqueKey {
+        index: PRIMARY_KEY.to_owned(),
+        columns: table.key.iter().map(|&at| (at, Collation::Binary)).collect(),
+        evaluated: None,
+    })
 }
 
 /// The numbers of a table's columns, by the names that others know.
@@ -133,8 +184,10 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
     let mut unique_keys = Vec::new();
     if key_collations.iter().any(|collation| *collation != Collation::Binary) {
         let columns = key.iter().copied().zip(key_collations).collect();
-        unique_keys.push(UniqueKey { index: "PRIMARY KEY".to_owned(), columns });
+        unique_keys.push(UniqueKey { index: PRIMARY_KEY.to_owned(), columns, evaluated: None });
     }
+    let evaluated_keys =
+        raw.unique.iter().filter_map(|index| evaluated_key(index, &columns)).collect::<Vec<_>>();
     unique_keys.extend(raw.unique.iter().filter_map(|index| unique_key(index, position)));
     let nullable_key = identity == IdentityKind::Natural
         && !raw.without_rowid
@@ -152,6 +205,9 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
         key,
         foreign_keys: Vec::new(),
         unique_keys,
+        identity_key: None,
+        evaluated_keys,
+        registers: Vec::new(),
         numbers: BTreeMap::new(),
     }
 }
@@ -165,7 +221,34 @@ fn unique_key(index: &RawIndex, position: impl Fn(&str) -> Option<usize>) -> Opt
         .iter()
         .map(|(name, collation)| Some((position(name.as_deref()?)?, Collation::from_name(collation))))
         .collect::<Option<Vec<_>>>()?;
-    Some(UniqueKey { index: index.name.clone(), columns })
+    Some(UniqueKey { index: index.name.clone(), columns, evaluated: None })
+}
+
+/// An index over expressions or a part of the rows. `None` where it is none, and where it cannot be
+/// made out.
+fn evaluated_key(index: &RawIndex, columns: &[Column]) -> Option<UniqueKey> {
+    let sql = schema_sql::parse(index.sql.as_deref()?)?;
+    if sql.parts.len() != index.columns.len() {
+        return None;
+    }
+    let (mut plain, mut parts) = (Vec::new(), Vec::new());
+    for ((name, collation), sql) in index.columns.iter().zip(sql.parts) {
+        let collation = Collation::from_name(collation);
+        match name {
+            Some(name) => {
+                let at = columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
+                plain.push((at, collation));
+            }
+            None => parts.push((sql, collation)),
+        }
+    }
+    let said = |column: &Column| {
+        let mut texts = parts.iter().map(|(part, _)| part).chain(&sql.condition);
+        texts.any(|text| schema_sql::mentions(text, &column.name))
+    };
+    let mentions = (0..columns.len()).filter(|&at| said(&columns[at])).collect();
+    let evaluated = Evaluated { parts, condition: sql.condition, mentions };
+    Some(UniqueKey { index: index.name.clone(), columns: plain, evaluated: Some(evaluated) })
 }
 
 fn foreign_key(

@@ -1,5 +1,6 @@
 //! One connection to the user's file, and the state that goes with it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -35,6 +36,8 @@ pub struct Engine {
     pub(crate) statements: StatementCache,
     /// What folds of the last transaction made room for, or hid, in the user's tables.
     pub(crate) shown_by_folds: Shown,
+    /// Whether any row is shown under a key that its id does not say; unknown until asked.
+    pub(crate) has_aliases: Cell<Option<bool>>,
 }
 
 impl Engine {
@@ -49,6 +52,7 @@ impl Engine {
     ) -> Result<T, StoreError> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.shown_by_folds = Shown::default();
+        self.has_aliases.set(None);
         let memory = (self.sites.clone(), self.meta, self.lineage.clone(), Arc::clone(&self.catalog));
         let head = self.meta.head;
         let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {

@@ -33,6 +33,7 @@ impl Engine {
             stored: Meta::default(),
             statements: StatementCache::default(),
             shown_by_folds: Default::default(),
+            has_aliases: Default::default(),
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;

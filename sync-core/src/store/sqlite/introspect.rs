@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::schema_sql;
 use super::system::{PREFIX, quote};
 
 /// A user's table.
@@ -24,6 +25,8 @@ pub(crate) struct RawTable {
     pub(crate) foreign_keys: Vec<RawForeignKey>,
     /// UNIQUE constraints and indexes beyond the primary key.
     pub(crate) unique: Vec<RawIndex>,
+    /// The expressions of its CHECK clauses.
+    pub(crate) checks: Vec<String>,
 }
 
 /// A column.
@@ -93,6 +96,8 @@ pub(crate) struct RawIndex {
     pub(crate) partial: bool,
     /// Column names and collations; `None` for an expression.
     pub(crate) columns: Vec<(Option<String>, String)>,
+    /// The statement that made it, where it has a WHERE or an expression.
+    pub(crate) sql: Option<String>,
 }
 
 /// The user's ordinary tables, by name: no views, no virtual tables, no shadow tables, none of
@@ -224,15 +229,23 @@ pub(crate) fn read_table(conn: &Connection, name: &str) -> rusqlite::Result<RawT
             key = RawKey::Declared(declared.filter_map(|(_, name, coll, _)| Some((name?, coll))).collect());
         } else {
             let columns = parts.into_iter().filter(|part| part.3);
-            unique.push(RawIndex {
-                name: index,
-                partial,
-                columns: columns.map(|(_, name, coll, _)| (name, coll)).collect(),
-            });
+            let columns: Vec<_> = columns.map(|(_, name, coll, _)| (name, coll)).collect();
+            let sql = if partial || columns.iter().any(|(name, _)| name.is_none()) {
+                let sql = "SELECT sql FROM main.sqlite_master WHERE type = 'index' AND name = ?1";
+                conn.query_row(sql, [&index], |row| row.get(0))?
+            } else {
+                None
+            };
+            unique.push(RawIndex { name: index, partial, columns, sql });
         }
     }
     // SQLite lists the newest first.
     unique.reverse();
+    let sql: Option<String> = conn
+        .query_row("SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1", [name], |row| {
+            row.get(0)
+        })
+        .optional()?;
     Ok(RawTable {
         name: name.to_owned(),
         columns,
@@ -240,6 +253,7 @@ pub(crate) fn read_table(conn: &Connection, name: &str) -> rusqlite::Result<RawT
         without_rowid,
         foreign_keys: read_foreign_keys(conn, name)?,
         unique,
+        checks: sql.iter().flat_map(|sql| schema_sql::checks(sql)).map(str::to_owned).collect(),
     })
 }
 

@@ -62,18 +62,20 @@ pub mod replica;
 pub mod row_clock;
 mod schema_change;
 mod schema_notes;
+mod schema_sql;
 mod staging;
 #[doc(hidden)]
 pub mod system;
 #[doc(hidden)]
 pub mod tracking;
+mod upgrade;
 
 pub use catalog::IdentityKind;
 pub use diff::{CellDiff, DiffError, DiffReport, MAX_ROWS_LISTED, RowDiff, TableDiff, diff};
 pub use migrate::{Migration, MigrationReport};
 pub use replica::{
-    Applied, AppliedStream, OnConnect, OpenError, ParkedRow, PeerStatus, Replica, ReplicaOptions,
-    ReplicaStatus, TableStatus,
+    Applied, AppliedStream, OnConnect, OpenError, Parked, ParkedReason, ParkedRow, PeerStatus, Replica,
+    ReplicaOptions, ReplicaStatus, TableStatus,
 };
 pub use schema_notes::SchemaWarning;
 pub use tracking::{Tables, TrackError, TrackedTable, Warning};

@@ -13,10 +13,11 @@ use super::names::{self, LocalNames};
 use super::park;
 use super::renames::{self, Renames};
 use super::schema_notes::{self, Kind};
-use super::system::PREFIX;
+use super::system::{FORMAT, PREFIX};
 use super::tracking::{
     audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey, renamed_columns,
 };
+use super::upgrade;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
@@ -29,6 +30,9 @@ use crate::store::{StoreError, StoreErrorKind};
 /// # Errors
 /// When the schema cannot be read, or the file not written.
 pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
+    if engine.is_tracked() && engine.meta.format < FORMAT {
+        upgrade::upgrade(engine)?;
+    }
     if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }

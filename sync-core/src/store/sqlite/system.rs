@@ -3,8 +3,9 @@
 /// What every name that PocketSync puts into a user's database starts with.
 pub const PREFIX: &str = "__pocketsync_";
 
-/// The format of the system tables; an engine refuses newer ones.
-pub const FORMAT: i64 = 1;
+/// The format of the system tables; an engine refuses newer ones, and [upgrades](super::upgrade)
+/// older ones before it writes.
+pub const FORMAT: i64 = 2;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///
@@ -45,10 +46,12 @@ CREATE TABLE IF NOT EXISTS __pocketsync_table(
 CREATE TABLE IF NOT EXISTS __pocketsync_column(
   tbl INTEGER NOT NULL, no INTEGER NOT NULL, name TEXT NOT NULL, captured INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(tbl, no), UNIQUE(tbl, name)) WITHOUT ROWID;
--- Whole records of rows that no table shows.
+-- Whole records of rows that no table shows. The winner is the row (id) that has the unique key
+-- which this one claims: references to this one show that one. Since: when it came to be aside for
+-- this reason, in milliseconds since 1970; of no row that is deleted.
 CREATE TABLE IF NOT EXISTS __pocketsync_aside(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL, detail TEXT,
-  state BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
+  state BLOB NOT NULL, winner BLOB, since INTEGER, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_aside_seq ON __pocketsync_aside(seq);
 CREATE INDEX IF NOT EXISTS __pocketsync_aside_waiting ON __pocketsync_aside(reason, tbl) WHERE reason <> 'deleted';
 -- Merged values that a shown row cannot show, encoded.
@@ -60,7 +63,8 @@ CREATE TABLE IF NOT EXISTS __pocketsync_claim(
   tbl INTEGER NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(tbl, idx, key, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_claim_id ON __pocketsync_claim(tbl, id);
--- What the rows that miss a parent refer to.
+-- What rows refer to that is not shown: of rows that wait for it, and of rows that show another
+-- one in its place.
 CREATE TABLE IF NOT EXISTS __pocketsync_wait(
   parent INTEGER NOT NULL, target BLOB NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL,
   PRIMARY KEY(parent, target, tbl, id)) WITHOUT ROWID;
@@ -68,6 +72,11 @@ CREATE INDEX IF NOT EXISTS __pocketsync_wait_id ON __pocketsync_wait(tbl, id);
 -- Shown rows whose natural key holds a reference to nothing.
 CREATE TABLE IF NOT EXISTS __pocketsync_dangling(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
+-- Shown rows whose natural key shows another row in the place of one that it refers to: by local
+-- key, encoded.
+CREATE TABLE IF NOT EXISTS __pocketsync_alias(
+  tbl INTEGER NOT NULL, k BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, k)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS __pocketsync_alias_id ON __pocketsync_alias(tbl, id);
 -- The rows that wait, for people and programs to read.
 CREATE VIEW IF NOT EXISTS __pocketsync_parked AS
   SELECT t.name AS table_name, a.id AS row_id, a.reason, a.detail

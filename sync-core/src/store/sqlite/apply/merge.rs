@@ -24,13 +24,15 @@ pub(crate) enum Joined {
 /// echo.
 ///
 /// A cell that is not newer than the row's death is of a past life and is not kept: nothing will
-/// show it again, but for a death that is taken back, and then the row is told whole.
+/// show it again, but for a death that is taken back, and then the row is told whole. `keeps_dead`:
+/// who comes to take it back is likely to be us.
 pub(crate) fn merge(
     row: &mut Row,
     table: Option<&Table>,
     change: RowChange,
     columns: &[u32],
     seq: u64,
+    keeps_dead: bool,
 ) -> Joined {
     let record = &mut row.record;
     let before = record.life;
@@ -40,17 +42,14 @@ pub(crate) fn merge(
         let life = record.life;
         news = is_news_to_its_sender(&before, &change.life, &life);
         record.life_seq = seq + u64::from(news);
-        let before = record.cells.len();
-        record.cells.retain(|_, held| life.covers(held.cell.version));
         // Columns that the new life does not bring show their defaults again.
-        row.whole |= record.cells.len() < before;
+        row.whole |= record.forget_past(keeps_dead);
     }
     for incoming in change.cells {
         let column = columns[incoming.column as usize];
         let cell = Cell { version: incoming.version, value: incoming.value };
-        if !record.life.covers(cell.version)
-            || record.cells.get(&column).is_some_and(|held| held.cell >= cell)
-        {
+        let past = !record.life.covers(cell.version) && (record.life.is_alive() || !keeps_dead);
+        if past || record.cells.get(&column).is_some_and(|held| held.cell >= cell) {
             continue;
         }
         record.cells.insert(column, RecordCell { cell, seq });

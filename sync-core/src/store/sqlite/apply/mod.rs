@@ -26,7 +26,7 @@ use direct::{Direct, Outcome};
 use merge::Joined;
 
 use super::engine::Engine;
-use super::park::work::Work;
+use super::park::{self, work::Work};
 use super::renames;
 use super::schema_change;
 use super::staging;
@@ -80,8 +80,12 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
         Placement::Merge { streaming } => {
             let mut group = if staged > 0 { staging::take_staged(engine, peer)? } else { Vec::new() };
             group.push(changeset);
-            held.catching_up = streaming;
-            let committed = merge_group(engine, peer, held.cursor.seq, group)?;
+            let end = match (streaming, std::mem::replace(&mut held.catching_up, streaming)) {
+                (true, _) => End::Open,
+                (false, true) => End::OfParts,
+                (false, false) => End::OfWhole,
+            };
+            let committed = merge_group(engine, peer, held.cursor.seq, group, end)?;
             ChunkOutcome::Applied { held: held.cursor.clone(), committed }
         }
     };
@@ -105,7 +109,9 @@ pub(super) fn rejoin(
         numbers::one_cell_a_column(&mut change, columns);
         let key = (table_no, change.id.clone());
         let table = engine.catalog.tables.get(&table_no);
-        if merge::merge(work.load(engine, &key)?, table, change, columns, seq) != Joined::Nothing {
+        let keeps_dead = work.links.keeps_dead(table_no);
+        let row = work.load(engine, &key)?;
+        if merge::merge(row, table, change, columns, seq, keeps_dead) != Joined::Nothing {
             changed.insert(key);
         }
         if work.rows.len() >= BATCH {
@@ -135,6 +141,17 @@ pub(super) fn log_own(engine: &mut Engine, seq: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What ends with what is merged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// A group.
+    OfWhole,
+    /// A group of which other parts were merged before.
+    OfParts,
+    /// Nothing: more of the group is to come.
+    Open,
+}
+
 /// Merges one group under the next log number, which is taken only if something changed. What its
 /// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
@@ -142,6 +159,7 @@ fn merge_group(
     peer: SiteId,
     peer_seq: u64,
     group: Vec<Changeset>,
+    end: End,
 ) -> Result<Option<Committed>, StoreError> {
     let renames = renames::expect(engine, &group)?;
     let head = engine.meta.head as u64;
@@ -183,8 +201,9 @@ fn merge_group(
         };
         let key = (table_no, change.id.clone());
         let table = engine.catalog.tables.get(&table_no);
+        let keeps_dead = work.links.keeps_dead(table_no);
         let row = work.load(engine, &key)?;
-        let joined = merge::merge(row, table, change, columns, seq);
+        let joined = merge::merge(row, table, change, columns, seq, keeps_dead);
         if joined != Joined::Nothing {
             any = true;
             changed.insert(key);
@@ -195,8 +214,24 @@ fn merge_group(
             direct.forget_waiting();
         }
     }
+    // What follows from deletions is known when all of the group is: a row whose parent is gone may
+    // go with it. It is news to everybody.
+    work.derive_at = (end != End::Open).then_some(seq + 1);
     store::settle(engine, &mut work, changed, &[], &mut shown)?;
-    if !any {
+    if end != End::Open {
+        let mut waiting: Vec<_> = std::mem::take(&mut work.undecided).into_iter().collect();
+        if end == End::OfParts {
+            waiting = park::index::missing_parents(engine)?;
+        }
+        for keys in waiting.chunks(BATCH) {
+            for key in keys {
+                work.load(engine, key)?;
+            }
+            store::settle(engine, &mut work, BTreeSet::new(), &[], &mut shown)?;
+        }
+    }
+    derived |= work.derived;
+    if !any && !derived {
         return Ok(None);
     }
     engine.meta.head = if derived { seq + 1 } else { seq } as i64;

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use super::super::catalog::Catalog;
 use super::super::engine::Engine;
+use super::super::park::actions::act;
 use super::super::park::claims::Claim;
 use super::super::park::contest::contest;
 use super::super::park::index;
+use super::super::park::redirect;
 use super::super::park::row::{LocalKey, RowKey};
 use super::super::park::visible::decide;
 use super::super::park::work::Work;
 use super::super::refs;
 use super::super::system::AsideReason;
 use super::write::write;
+use crate::id::RowId;
 use crate::store::{Record, ShownRows, StoreError};
 use crate::value::Value;
 use std::collections::BTreeSet;
@@ -67,7 +70,10 @@ pub(crate) fn settle(
     loop {
         contest(engine, work, &changed, released)?;
         decide(engine, work)?;
-        changed = write(engine, work)?;
+        changed = act(engine, work)?;
+        if changed.is_empty() {
+            changed = write(engine, work)?;
+        }
         if changed.is_empty() {
             break;
         }
@@ -90,8 +96,14 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
         if row.reclaimed && work.is_contested(key.0) {
             index::forget_claims(engine, key)?;
         }
-        if row.aside == Some(AsideReason::MissingParent) {
+        let showed_another =
+            row.aliased || row.stored_shadows.values().any(|value| matches!(value, Value::Ref(_)));
+        if showed_another || matches!(row.aside, Some(AsideReason::MissingParent | AsideReason::UniqueClaim))
+        {
             index::forget_waits(engine, key)?;
+        }
+        if row.aliased {
+            refs::forget_alias(engine, key.0, &key.1)?;
         }
     }
     for (key, row) in &mut work.rows {
@@ -122,21 +134,46 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
                 refs::remove_aside(engine, key.0, &key.1)?;
             }
         } else if let Some((reason, detail)) = &row.fate
-            && (row.dirty || row.aside != Some(*reason))
+            && (row.dirty || row.aside != Some(*reason) || row.holder != row.stored_holder)
             && row.record != Record::default()
         {
             let detail = Some(detail.as_str()).filter(|detail| !detail.is_empty());
             refs::put_aside(engine, key.0, &key.1, *reason, detail, &row.record)?;
+            if let (AsideReason::UniqueClaim, Some((_, winner))) = (reason, &row.holder) {
+                refs::put_winner(engine, key.0, &key.1, Some(winner))?;
+            }
         }
     }
+    store_aliases(engine, work)?;
     store_waiting(engine, work)
+}
+
+/// Notes which rows are shown under another key than their id says.
+fn store_aliases(engine: &mut Engine, work: &Work) -> Result<(), StoreError> {
+    for (key, row) in &work.rows {
+        let (Some(at), RowId::Natural(parts)) = (&row.at, &key.1) else { continue };
+        let table = &engine.catalog.tables[&key.0];
+        if table.identity_key.is_none() {
+            continue;
+        }
+        let mut aliased = false;
+        for (part, &position) in parts.iter().zip(&table.key) {
+            if let (Value::Ref(id), Some(reference)) = (part, &table.columns[position].reference) {
+                aliased |= work.shown_as(engine, &(reference.table, (**id).clone()))?.1 != **id;
+            }
+        }
+        if aliased {
+            refs::put_alias(engine, key.0, at, &key.1)?;
+        }
+    }
+    Ok(())
 }
 
 /// Stores the claims of hidden rows, and of whoever has a key that a hidden row claims, so that a
 /// change of any of them finds the others; and what hidden rows wait for.
 fn store_waiting(engine: &mut Engine, work: &Work) -> Result<(), StoreError> {
-    for (key, row) in &work.rows {
-        let Some((reason @ (AsideReason::UniqueClaim | AsideReason::MissingParent), _)) = &row.fate else {
+    for row in work.rows.values() {
+        let Some((AsideReason::UniqueClaim | AsideReason::MissingParent, _)) = &row.fate else {
             continue;
         };
         for claim in &row.claims {
@@ -144,12 +181,10 @@ fn store_waiting(engine: &mut Engine, work: &Work) -> Result<(), StoreError> {
                 index::put_claim(engine, claimant, claim)?;
             }
         }
-        if *reason == AsideReason::MissingParent
-            && let Some(table) = engine.catalog.tables.get(&key.0)
-        {
-            for target in work.links.needs(table, &key.1, &row.record) {
-                index::put_wait(engine, key, &target)?;
-            }
+    }
+    for key in work.rows.keys() {
+        for target in redirect::awaited(engine, work, key)? {
+            index::put_wait(engine, key, &target)?;
         }
     }
     for (claim, claimants) in &work.by_claim {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::catalog::Table;
+use super::super::catalog::{Table, UniqueKey};
 use super::super::engine::Engine;
+use super::super::park::redirect;
 use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
 use super::super::park::table_sql::{self, Refusal};
 use super::super::park::work::Work;
@@ -21,6 +22,7 @@ use crate::value::Value;
 /// refused, which have to be decided about anew.
 pub(crate) fn write(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>, StoreError> {
     let nothings = make_way(engine, work)?;
+    redirect::mark(engine, work)?;
     follow_parents(engine, work)?;
     lift(engine, work)?;
     assign_integers(engine, work, &nothings)?;
@@ -129,8 +131,8 @@ fn lift(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
 }
 
 fn touches_unique(table: &Table, row: &Row) -> bool {
-    let unique = table.unique_keys.iter().flat_map(|key| &key.columns);
-    unique.into_iter().any(|(position, _)| row.columns.contains(&table.columns[*position].no))
+    let keys = table.unique_keys.iter().chain(&table.evaluated_keys);
+    keys.flat_map(UniqueKey::depends_on).any(|position| row.columns.contains(&table.columns[position].no))
 }
 
 fn wanted_integer(table: &Table, row: &Row) -> Option<i64> {
@@ -308,28 +310,48 @@ fn write_row(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Result<()
         work.place(key.0, at.clone(), key);
         (at, positions, values)
     };
-    let shadows = unshown(engine, table, key, &work.rows[key], &at, &positions, &values)?;
+    let shadows = unshown(engine, work, key, &at, &positions, &values)?;
+    let shows = shown_rows(engine, work, key, &positions)?;
     let row = work.rows.get_mut(key).expect("it is written from there");
     row.written |= row.at.is_none() || !positions.is_empty();
     for &position in &positions {
         row.shadows.remove(&table.columns[position].no);
     }
     row.shadows.extend(shadows);
+    row.shows.extend(shows);
     (row.at, row.whole, row.tried) = (Some(at), false, true);
     row.columns.clear();
     Ok(Ok(()))
 }
 
+/// Which rows the references among the columns that were written show.
+fn shown_rows(
+    engine: &Engine,
+    work: &Work,
+    key: &RowKey,
+    positions: &[usize],
+) -> Result<Vec<(usize, RowId)>, StoreError> {
+    let (table, row) = (&engine.catalog.tables[&key.0], &work.rows[key]);
+    let mut shows = Vec::new();
+    for &position in positions {
+        let merged = super::super::park::claims::merged(table, &key.1, &row.record, position);
+        if let (Some(Value::Ref(id)), Some(reference)) = (merged, &table.columns[position].reference) {
+            shows.push((position, work.shown_as(engine, &(reference.table, (**id).clone()))?.1));
+        }
+    }
+    Ok(shows)
+}
+
 /// The merged values among those written that the table does not show as they are.
 fn unshown(
     engine: &Engine,
-    table: &Table,
+    work: &Work,
     key: &RowKey,
-    row: &Row,
     at: &[Value],
     positions: &[usize],
     values: &[Value],
 ) -> Result<Vec<(u32, Value)>, StoreError> {
+    let (table, row) = (&engine.catalog.tables[&key.0], &work.rows[key]);
     let mut read = None;
     let mut shadows = Vec::new();
     for (&position, written) in positions.iter().zip(values) {
@@ -344,6 +366,9 @@ fn unshown(
             Value::Dangling(_) => true,
             // The row that it refers to has no value there: that is not what was said.
             Value::Ref(_) if *written == Value::Null => true,
+            Value::Ref(id) if let Some(reference) = &column.reference => {
+                work.shown_as(engine, &(reference.table, (**id).clone()))?.1 != **id
+            }
             // The clock remembers a merged integer key.
             Value::Integer(_) if table.integer_key() == Some(position) => false,
             _ if table.integer_key() == Some(position) => true,

@@ -16,6 +16,8 @@ pub(super) struct Cells {
     count: u32,
     /// The column of an integer key.
     pub(super) integer_key: Option<u32>,
+    /// The columns that are written together.
+    registers: Vec<Vec<u32>>,
 }
 
 impl Cells {
@@ -30,7 +32,15 @@ impl Cells {
             unknown,
             count: table.column_count(),
             integer_key: table.integer_key().map(|at| table.columns[at].no),
+            registers: table.registers.clone(),
         }
+    }
+
+    /// Whether an update of these columns is a write of a column: of one of them, or of one that
+    /// changes with them.
+    fn is_written(&self, written: &impl Fn(u32) -> bool, column: u32) -> bool {
+        let mut registers = self.registers.iter().filter(|register| register.contains(&column));
+        written(column) || registers.any(|register| register.iter().any(|&other| written(other)))
     }
 
     /// The clock of a row born now, with all its columns. What the table does not have here was
@@ -59,7 +69,7 @@ impl Cells {
         version: Version,
         seq: u64,
     ) {
-        for &column in self.local.iter().filter(|&&column| written(column)) {
+        for &column in self.local.iter().filter(|&&column| self.is_written(&written, column)) {
             if version > clock.column(column).0 {
                 clock.set_column(column, version, seq);
             }

@@ -39,6 +39,12 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
         }
     }
     for key in keys {
+        if let Some(id) = refs::alias_at(engine, table.no, &key)? {
+            // The row that it showed is gone, so it shows nothing in the place of another.
+            refs::forget_alias(engine, table.no, &id)?;
+            displaced.insert(Key::Values(key), id);
+            continue;
+        }
         let mut parts = Vec::with_capacity(key.len());
         for (local, &at) in key.iter().zip(&table.key) {
             parts.push(match &table.columns[at].reference {

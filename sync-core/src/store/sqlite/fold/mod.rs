@@ -112,6 +112,21 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     Ok(folded)
 }
 
+/// Remembers of a log number of our own writes what they knew, and the last of what they used.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(super) fn log(engine: &Engine, seq: u64) -> Result<(), StoreError> {
+    let meta = &engine.meta;
+    engine
+        .conn
+        .prepare_cached(
+            "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+    Ok(())
+}
+
 /// Whether a natural key has a part that is a reference, and so means what other rows are.
 fn has_reference_key(table: &Table) -> bool {
     !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some())
@@ -184,7 +199,7 @@ impl<'e> Folding<'e> {
     /// Whether it matters to others that a row of this table was written.
     fn watches(&self, table: &Table) -> bool {
         self.waiting
-            && (!table.unique_keys.is_empty()
+            && (table.has_claim_keys()
                 || !table.foreign_keys.is_empty()
                 || self
                     .engine
@@ -312,14 +327,8 @@ impl<'e> Folding<'e> {
 
     fn finish(self) -> Result<Option<Folded>, StoreError> {
         let Some(seq) = self.seq else { return Ok(None) };
-        let meta = &mut self.engine.meta;
-        meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
-        self.engine
-            .conn
-            .prepare_cached(
-                "INSERT INTO __pocketsync_log(seq, floor, jump, counter, clock) VALUES(?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
+        self.engine.meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
+        log(self.engine, seq)?;
         Ok(Some(Folded { seq, touched: self.touched, left: self.left }))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::catalog::Table;
+use super::super::park;
 use super::super::refs;
 use super::super::row_clock::{RowClock, compact_id, expand_id};
 use super::super::system::AsideReason;
@@ -15,6 +16,7 @@ use crate::clock::Version;
 use crate::id::RowId;
 use crate::merge::Life;
 use crate::store::{Record, StoreError, StoreErrorKind};
+use crate::value::Value;
 
 /// One table's rows of one form, being settled.
 pub(super) struct Settling<'f, 'e> {
@@ -121,6 +123,10 @@ impl<'f, 'e> Settling<'f, 'e> {
         refs::forget_dangling(self.folding.engine, self.table.no, &id)?;
         if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
             return Ok(Some(clock.life));
+        }
+        refs::forget_alias(self.folding.engine, self.table.no, &id)?;
+        if self.folding.waiting {
+            park::index::forget_waits(self.folding.engine, &(self.table.no, id.clone()))?;
         }
         let key = work.stored_at.map_or_else(|| work.key.clone(), Key::Integer);
         self.folding.leave(self.table, key.local(self.form), &id);
@@ -282,8 +288,12 @@ impl<'f, 'e> Settling<'f, 'e> {
         let shadows = refs::shadows(self.folding.engine, self.table.no, id)?;
         let local = |column: &u32| self.table.position(*column).is_some();
         clock.shadowed = false;
-        for column in shadows.into_keys() {
+        for (column, value) in shadows {
             if local(&column) && written(column) {
+                if let Value::Ref(_) = value {
+                    // What it still waits for is found out when the others are looked at.
+                    park::index::forget_waits(self.folding.engine, &(self.table.no, id.clone()))?;
+                }
                 refs::remove_shadow(self.folding.engine, self.table.no, id, column)?;
             } else {
                 clock.shadowed = true;

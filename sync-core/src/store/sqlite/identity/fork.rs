@@ -57,6 +57,9 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::forget_dangling(engine, table, &id)?;
             refs::note_dangling(engine, table, &mint.id(&id))?;
         }
+        for (key, id) in refs::aliases(engine, table)? {
+            refs::put_alias(engine, table, &key, &mint.id(&id))?;
+        }
     }
     // Who claims what, and who waits for whom, is noted by id.
     park::retry(engine)?;

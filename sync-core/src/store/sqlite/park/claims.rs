@@ -1,11 +1,11 @@
 //! The unique keys that a row claims, in a form in which equal keys have equal bytes.
 
-use super::super::catalog::{Collation, Table, UniqueKey};
+use super::super::catalog::{Collation, Evaluated, Table, UniqueKey};
 use super::super::refs::key_value;
 use super::defaults::Defaults;
 use crate::codec::Writer;
 use crate::id::RowId;
-use crate::store::Record;
+use crate::store::{Record, StoreError};
 use crate::value::Value;
 
 /// One unique key's value in one index.
@@ -13,7 +13,7 @@ use crate::value::Value;
 pub(crate) struct Claim {
     /// The table's number.
     pub(crate) table: u32,
-    /// The position in [`Table::unique_keys`].
+    /// The number among [`Table::claim_keys`].
     pub(crate) index: usize,
     /// The columns' values, normalised.
     pub(crate) key: Vec<u8>,
@@ -40,26 +40,47 @@ pub(crate) fn merged<'a>(
 /// A collation of the application's own cannot; SQLite's word decides there when a row is
 /// written. A key that contains the integer key of a surrogate table never collides.
 pub(crate) fn is_comparable(table: &Table, key: &UniqueKey) -> bool {
-    key.columns.iter().all(|(position, collation)| {
-        !matches!(collation, Collation::Custom(_)) && table.integer_key() != Some(*position)
-    })
+    let parts = key.evaluated.iter().flat_map(|evaluated| &evaluated.parts);
+    let mut collations =
+        key.columns.iter().map(|(_, collation)| collation).chain(parts.map(|(_, collation)| collation));
+    !collations.any(|collation| matches!(collation, Collation::Custom(_)))
+        && !key.depends_on().any(|position| table.integer_key() == Some(position))
 }
 
-/// Everything that a row with these values claims. A key with a NULL claims nothing.
-pub(crate) fn claims(table: &Table, id: &RowId, record: &Record, defaults: &Defaults) -> Vec<Claim> {
-    let keys = table.unique_keys.iter().enumerate().filter(|(_, key)| is_comparable(table, key));
-    keys.filter_map(|(index, key)| {
+/// Everything that a row with these values claims. A key with a NULL claims nothing. `shown_as`
+/// says which row is shown where a column refers to one, `evaluate` what the row has in the
+/// expressions of a key.
+pub(crate) fn claims(
+    table: &Table,
+    id: &RowId,
+    record: &Record,
+    defaults: &Defaults,
+    shown_as: impl Fn(usize, &RowId) -> Result<Option<RowId>, StoreError>,
+    evaluate: impl Fn(&Evaluated) -> Result<Option<Vec<Value>>, StoreError>,
+) -> Result<Vec<Claim>, StoreError> {
+    let mut found = Vec::new();
+    'keys: for (index, key) in table.claim_keys().filter(|(_, key)| is_comparable(table, key)) {
         let mut writer = Writer::new();
         for (position, collation) in &key.columns {
             let value = merged(table, id, record, *position).or_else(|| defaults.get(table.no, *position));
             match value {
-                None | Some(Value::Null) => return None,
+                None | Some(Value::Null) => continue 'keys,
+                Some(Value::Ref(id)) => match shown_as(*position, id)? {
+                    Some(other) => Value::Ref(Box::new(other)).encode(&mut writer),
+                    None => Value::Ref(id.clone()).encode(&mut writer),
+                },
                 Some(value) => key_part(value, collation, &mut writer),
             }
         }
-        Some(Claim { table: table.no, index, key: writer.into_bytes() })
-    })
-    .collect()
+        if let Some(evaluated) = &key.evaluated {
+            let Some(parts) = evaluate(evaluated)? else { continue };
+            for (part, (_, collation)) in parts.iter().zip(&evaluated.parts) {
+                key_part(part, collation, &mut writer);
+            }
+        }
+        found.push(Claim { table: table.no, index, key: writer.into_bytes() });
+    }
+    Ok(found)
 }
 
 /// Appends a value so that two values which are equal under the collation have equal bytes:

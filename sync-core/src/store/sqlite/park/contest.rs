@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::engine::Engine;
 use super::claims::Claim;
-use super::row::RowKey;
+use super::index;
+use super::row::{Age, RowKey};
 use super::work::Work;
-use crate::clock::Version;
 use crate::store::StoreError;
 
 /// Decides for every row whose chances may have changed, going from the oldest to the youngest,
@@ -20,76 +20,121 @@ pub(crate) fn contest(
     changed: &BTreeSet<RowKey>,
     released: &[Claim],
 ) -> Result<(), StoreError> {
-    let mut list: BTreeSet<(Option<Version>, RowKey)> = BTreeSet::new();
+    let mut list = List::default();
+    let mut moved = Vec::new();
+    let in_line = work.rerank(engine, changed)?;
     // All of them first: a list made on the way would name rows by what they claimed before.
     let mut before = Vec::new();
-    for key in changed {
+    for key in changed.iter().chain(in_line.iter().filter(|key| !changed.contains(key))) {
         let had_them = work.rows[key].wins;
-        before.push((key, had_them, work.refresh_claims(engine.catalog.tables.get(&key.0), key)));
+        before.push((key, had_them, work.refresh_claims(engine, key)?));
     }
     for (key, had_them, before) in before {
         let row = work.rows.get_mut(key).expect("changed rows are under work");
         if row.claims.is_empty() {
             row.wins = row.is_claimant() && engine.catalog.tables.contains_key(&key.0);
-        } else if before.is_some() || !had_them {
-            list.insert((row.age, key.clone()));
+            if row.holder.take().is_some() {
+                moved.push(key.clone());
+            }
+        } else if before.is_some() || !had_them || !changed.contains(key) {
+            list.push(work, key);
         }
         for claim in before.into_iter().flatten() {
             if had_them {
-                push_claimants(engine, work, &claim, &mut list)?;
+                list.push_claimants(engine, work, &claim)?;
             }
         }
     }
     for claim in released {
-        push_claimants(engine, work, claim, &mut list)?;
+        list.push_claimants(engine, work, claim)?;
     }
-    while let Some((age, key)) = list.pop_first() {
+    for key in moved {
+        list.push_referring(engine, work, &key)?;
+    }
+    while let Some((_, age, key)) = list.0.pop_first() {
+        if work.rows[&key].age != age {
+            // It is listed where it stands now.
+            continue;
+        }
         let claims = work.rows[&key].claims.clone();
-        let mut wins = work.rows[&key].is_claimant();
+        let mut holder = None;
         for claim in &claims {
             work.load_claimants(engine, claim)?;
-            wins &= !older(work, claim, &(age, key.clone())).any(|other| work.rows[other].wins);
+            if holder.is_none() {
+                holder =
+                    older(work, claim, &(age, key.clone())).find(|other| work.rows[*other].wins).cloned();
+            }
         }
+        let shown_as = work.shown_as(engine, &key)?;
         let row = work.rows.get_mut(&key).expect("listed rows are under work");
+        let wins = row.is_claimant() && holder.is_none();
         let won_before = std::mem::replace(&mut row.wins, wins);
+        row.holder = holder;
+        let new = wins && (!won_before || row.reclaimed);
+        if !wins {
+            work.losers.insert(key.0);
+        }
         for claim in &claims {
             // Who has a key displaces whoever else had it; who loses one leaves it to the others.
-            let affected: Vec<_> = younger(work, claim, &(age, key.clone()))
-                .filter(|other| if wins { work.rows[other].wins } else { won_before })
-                .map(|other| (work.rows[other].age, other.clone()))
+            let affected: Vec<RowKey> = younger(work, claim, &(age, key.clone()))
+                .filter(|other| if wins { new || work.rows[*other].wins } else { won_before })
+                .cloned()
                 .collect();
-            list.extend(affected);
+            affected.iter().for_each(|other| list.push(work, other));
+        }
+        if work.shown_as(engine, &key)? != shown_as {
+            list.push_referring(engine, work, &key)?;
         }
     }
     Ok(())
 }
 
-fn push_claimants(
-    engine: &Engine,
-    work: &mut Work,
-    claim: &Claim,
-    list: &mut BTreeSet<(Option<Version>, RowKey)>,
-) -> Result<(), StoreError> {
-    work.load_claimants(engine, claim)?;
-    if let Some(claimants) = work.by_claim.get(claim) {
-        list.extend(claimants.iter().cloned());
+/// The rows to be decided about: those first that others follow from.
+#[derive(Debug, Default)]
+struct List(BTreeSet<(u32, Age, RowKey)>);
+
+impl List {
+    fn push(&mut self, work: &Work, key: &RowKey) {
+        self.0.insert((work.strata.level(key.0), work.rows[key].age, key.clone()));
     }
-    Ok(())
+
+    fn push_claimants(&mut self, engine: &Engine, work: &mut Work, claim: &Claim) -> Result<(), StoreError> {
+        work.load_claimants(engine, claim)?;
+        work.claimants(claim).for_each(|key| self.push(work, key));
+        Ok(())
+    }
+
+    /// A row is shown as another one than before: so are the references to it, and with them what
+    /// those who refer to it claim.
+    fn push_referring(&mut self, engine: &Engine, work: &mut Work, key: &RowKey) -> Result<(), StoreError> {
+        for (other, is_new) in work.load_referring(engine, key)? {
+            let had_them = work.rows[&other].wins;
+            let before = if is_new {
+                // What it claims by now was found out just now; what it claimed is stored.
+                let row = work.rows.get_mut(&other).expect("it was loaded");
+                if row.claims.is_empty() {
+                    continue;
+                }
+                row.reclaimed = true;
+                index::claims_of(engine, &other)?
+            } else {
+                let Some(before) = work.refresh_claims(engine, &other)? else { continue };
+                before
+            };
+            self.push(work, &other);
+            for claim in before.iter().filter(|_| had_them) {
+                self.push_claimants(engine, work, claim)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn older<'w>(
-    work: &'w Work,
-    claim: &Claim,
-    than: &(Option<Version>, RowKey),
-) -> impl Iterator<Item = &'w RowKey> {
+fn older<'w>(work: &'w Work, claim: &Claim, than: &(Age, RowKey)) -> impl Iterator<Item = &'w RowKey> {
     work.by_claim.get(claim).into_iter().flat_map(move |set| set.range(..than)).map(|(_, key)| key)
 }
 
-fn younger<'w>(
-    work: &'w Work,
-    claim: &Claim,
-    than: &(Option<Version>, RowKey),
-) -> impl Iterator<Item = &'w RowKey> {
+fn younger<'w>(work: &'w Work, claim: &Claim, than: &(Age, RowKey)) -> impl Iterator<Item = &'w RowKey> {
     use std::ops::Bound::{Excluded, Unbounded};
     work.by_claim
         .get(claim)

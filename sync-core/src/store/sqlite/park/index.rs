@@ -118,3 +118,30 @@ pub(crate) fn waiting(engine: &Engine, target: &Target) -> Result<Vec<RowKey>, S
     }
     Ok(found)
 }
+
+/// The rows of a table that are stored as claiming any key.
+pub(crate) fn all_claimants(engine: &Engine, table_no: u32) -> Result<Vec<RowKey>, StoreError> {
+    let mut statement = engine
+        .conn
+        .prepare_cached("SELECT DISTINCT id FROM __pocketsync_claim WHERE tbl = ?1 ORDER BY id")?;
+    let mut rows = statement.query([table_no])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        found.push((table_no, expand_id(id, &engine.sites)?));
+    }
+    Ok(found)
+}
+
+/// All rows that miss a parent.
+pub(crate) fn missing_parents(engine: &Engine) -> Result<Vec<RowKey>, StoreError> {
+    let sql = "SELECT tbl, id FROM __pocketsync_aside WHERE reason = 'missing parent' ORDER BY tbl, id";
+    let mut statement = engine.conn.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        found.push((row.get(0)?, expand_id(id, &engine.sites)?));
+    }
+    Ok(found)
+}

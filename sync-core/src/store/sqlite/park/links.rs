@@ -1,8 +1,8 @@
 //! Which columns refer to which, seen from both ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::catalog::{Catalog, Collation, Table};
+use super::super::catalog::{Catalog, Collation, FkAction, Table};
 use super::claims::{key_part, merged};
 use super::defaults::Defaults;
 use crate::codec::Writer;
@@ -105,6 +105,10 @@ impl Link {
 pub(crate) struct Links {
     by_parent: BTreeMap<u32, Vec<Link>>,
     by_child: BTreeMap<u32, Vec<Link>>,
+    /// The tables whose rows others may keep from being deleted.
+    pinned: BTreeSet<u32>,
+    /// Those, and the tables that such rows hang on.
+    kept: BTreeSet<u32>,
 }
 
 impl Links {
@@ -126,7 +130,42 @@ impl Links {
                 }
             }
         }
-        links
+        for key in catalog.tables.values().flat_map(|table| &table.foreign_keys) {
+            // SET NULL and SET DEFAULT may turn out to be what a column cannot take.
+            if key.on_delete != FkAction::Cascade {
+                links.pinned.insert(key.parent);
+            }
+        }
+        links.kept.clone_from(&links.pinned);
+        loop {
+            let before = links.kept.len();
+            for table in catalog.tables.values() {
+                if links.kept.contains(&table.no) {
+                    links.kept.extend(table.foreign_keys.iter().map(|key| key.parent));
+                }
+            }
+            // A row is pinned through the rows that would go with it, too.
+            for table in catalog.tables.values() {
+                if links.pinned.contains(&table.no) {
+                    let cascades = table.foreign_keys.iter().filter(|key| key.on_delete == FkAction::Cascade);
+                    links.pinned.extend(cascades.map(|key| key.parent));
+                }
+            }
+            links.kept.extend(links.pinned.clone());
+            if links.kept.len() == before {
+                return links;
+            }
+        }
+    }
+
+    /// Whether a live row may keep rows of a table from going with their parents.
+    pub(crate) fn pins(&self, table_no: u32) -> bool {
+        self.pinned.contains(&table_no)
+    }
+
+    /// Whether a deleted row of a table may have to come back, so that its values are kept.
+    pub(crate) fn keeps_dead(&self, table_no: u32) -> bool {
+        self.kept.contains(&table_no)
     }
 
     fn add(&mut self, child: &Table, columns: Vec<usize>, parent: &Table, names: &[String], by_row: bool) {
@@ -162,11 +201,6 @@ impl Links {
     /// The links that begin at a table.
     pub(crate) fn from(&self, table_no: u32) -> &[Link] {
         self.by_child.get(&table_no).map_or(&[], Vec::as_slice)
-    }
-
-    /// What a row needs to be shown.
-    pub(crate) fn needs(&self, table: &Table, id: &RowId, record: &Record) -> Vec<Target> {
-        self.from(table.no).iter().filter_map(|link| link.need(table, id, record)).collect()
     }
 
     /// What a row is to those who refer to it.

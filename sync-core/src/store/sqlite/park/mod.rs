@@ -7,15 +7,18 @@
 //! 1. A row **claims** its unique keys if it is alive and its table does not refuse it by itself
 //!    (CHECK, NOT NULL, a type of a STRICT table; such a row is parked as
 //!    [`Refused`](super::system::AsideReason::Refused)). Merged values are compared: references
-//!    by the id of the row that they mean, text as the index's collation does. A key with a NULL
-//!    claims nothing.
+//!    by the row that they show, text as the index's collation does. A key with a NULL claims
+//!    nothing.
 //! 2. Of the rows that claim, going from the oldest birth to the youngest, a row **wins** if none
 //!    of its keys is held by an older winner. The others are parked as
 //!    [`UniqueClaim`](super::system::AsideReason::UniqueClaim).
 //! 3. A winner is **shown** if every row that it refers to is shown, and what it refers to with a
 //!    NULL or dangled at its origin does not count. The largest such set is taken, so that new
 //!    rows which refer to each other show each other. The others are parked as
-//!    [`MissingParent`](super::system::AsideReason::MissingParent).
+//!    [`MissingParent`](super::system::AsideReason::MissingParent). A reference to a row that lost
+//!    its key shows the winner ([`redirect`]).
+//! 4. Where what a row refers to was deleted, the declared action is written ([`actions`]), and all
+//!    of it decided about again.
 //!
 //! Winning does not depend on being shown: if it did, a row that frees a key by being hidden for
 //! want of a parent could bring in the very row that the parent loses to, and there would be no
@@ -25,19 +28,26 @@
 //! at. Shown ones are found through the table's own indexes, hidden ones through
 //! `__pocketsync_claim` and `__pocketsync_wait`.
 //!
-//! Unique indexes over expressions or a part of the rows, and collations of the application's own,
-//! are left to SQLite: when it refuses a row, the younger of the two is parked
+//! Unique indexes over expressions or a part of the rows are claimed by what SQLite makes of a row's
+//! values. What it cannot make anything of on the engine's connection, and collations of the
+//! application's own, are left to it: when it refuses a row, the younger of the two is parked
 //! as a unique claim where the other can be found by the columns that SQLite names, else the row
 //! that was to be written is refused. Such a row comes back with its next change, or with
 //! [`retry`].
 
+pub(super) mod actions;
+mod behind;
+mod claimants;
 pub(super) mod claims;
 pub(super) mod contest;
 mod defaults;
+mod evaluate;
 pub(super) mod index;
 pub(super) mod links;
 mod orphans;
+pub(super) mod redirect;
 pub(super) mod row;
+mod strata;
 pub(super) mod table_sql;
 pub(super) mod visible;
 pub(super) mod work;
@@ -48,6 +58,7 @@ use super::apply::Shown;
 use super::apply::store::settle;
 use super::engine::Engine;
 use super::fold::Folded;
+use super::refs;
 use super::row_clock::expand_id;
 use super::system::AsideReason;
 use crate::store::StoreError;
@@ -67,6 +78,7 @@ const BATCH: usize = 4096;
 pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
     let mut work = Work::new(engine)?;
+    work.derive_at = Some(folded.seq);
     orphans::mark(engine, folded, &mut work)?;
     settle(engine, &mut work, BTreeSet::new(), &[], &mut shown)?;
     for (&table_no, ids) in &folded.touched {
@@ -78,7 +90,13 @@ pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreEr
             let mut released = Vec::new();
             for id in ids {
                 let key = (table_no, id.clone());
-                released.extend(index::claims_of(engine, &key)?);
+                let had = index::claims_of(engine, &key)?;
+                for other in behind::follow(engine, folded, &mut work, &key, &had)? {
+                    released.extend(index::claims_of(engine, &other)?);
+                    work.load(engine, &other)?.reclaimed = true;
+                    changed.insert(other);
+                }
+                released.extend(had);
                 let row = work.load(engine, &key)?;
                 // The application put it there, but whether it has its keys is still to be decided,
                 // and those who wait for it do not know of it.
@@ -100,7 +118,8 @@ pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreEr
 /// When the file cannot be read or written.
 pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
-    let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
+    // Parents first: what a reference shows depends on them.
+    let tables = Work::new(engine)?.links.parents_first(engine.catalog.tables.keys().copied());
     for &table_no in &tables {
         // The schema may number its unique keys in another way now.
         index::forget_table(engine, table_no)?;
@@ -109,11 +128,24 @@ pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
         retry_table(engine, table_no, &mut shown)?;
         shown.extend(adopt_columns(engine, table_no)?);
     }
+    for &table_no in &tables {
+        // What they show another row for is noted by numbers that may be others now.
+        let mut work = Work::new(engine)?;
+        work.retrying = true;
+        let mut changed = BTreeSet::new();
+        for (_, id) in refs::aliases(engine, table_no)? {
+            let key = (table_no, id);
+            work.load(engine, &key)?;
+            changed.insert(key);
+        }
+        settle(engine, &mut work, changed, &[], &mut shown)?;
+    }
     Ok(shown)
 }
 
 fn retry_table(engine: &mut Engine, table_no: u32, shown: &mut Shown) -> Result<(), StoreError> {
     let mut work = Work::new(engine)?;
+    work.retrying = true;
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql = "SELECT id, reason FROM __pocketsync_aside WHERE tbl = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
@@ -150,6 +182,7 @@ fn retry_table(engine: &mut Engine, table_no: u32, shown: &mut Shown) -> Result<
 pub fn adopt_columns(engine: &mut Engine, table_no: u32) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
     let mut work = Work::new(engine)?;
+    work.retrying = true;
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql =

@@ -22,6 +22,11 @@ pub(crate) type RowKey = (u32, RowId);
 /// The key under which a table holds a row.
 pub(crate) type LocalKey = Box<[Value]>;
 
+/// Of rows that claim the same key the smaller has it: the one that is nearer to the beginning of
+/// a line of references, then the one that was born earlier. Only rows whose keys refer to rows of
+/// their own kind stand in a line.
+pub(crate) type Age = (u32, Option<Version>);
+
 /// A row under work.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
@@ -59,10 +64,18 @@ pub(crate) struct Row {
     pub(crate) claims: Vec<Claim>,
     /// Whether it claims something else than what is stored.
     pub(crate) reclaimed: bool,
-    /// The birth version under which it claims them.
-    pub(crate) age: Option<Version>,
+    /// Where it stands among those who claim the same.
+    pub(crate) age: Age,
     /// Whether no older row has one of these keys.
     pub(crate) wins: bool,
+    /// The row that has the first of the keys that it lost.
+    pub(crate) holder: Option<RowKey>,
+    /// The same, as stored.
+    pub(crate) stored_holder: Option<RowKey>,
+    /// Whether its key shows other rows than its id says, as stored.
+    pub(crate) aliased: bool,
+    /// Which rows the references that were written by this work show, by column position.
+    pub(crate) shows: BTreeMap<usize, RowId>,
     /// Why it is not to be shown; `None`: it is.
     pub(crate) fate: Option<(AsideReason, String)>,
     /// The key under which its table shall hold it.
@@ -81,7 +94,15 @@ impl Row {
         let Some((reason, record)) = refs::aside(engine, *table_no, id)? else {
             return Ok(Row::default());
         };
+        let holder = match reason {
+            AsideReason::UniqueClaim => {
+                refs::winner(engine, *table_no, id)?.map(|winner| (*table_no, winner))
+            }
+            _ => None,
+        };
         Ok(Row {
+            stored_holder: holder.clone(),
+            holder,
             refused: (reason == AsideReason::Refused).then(|| (reason, String::new())),
             tried: matches!(reason, AsideReason::MissingParent | AsideReason::UniqueClaim),
             wins: reason == AsideReason::MissingParent,
@@ -126,8 +147,10 @@ impl Row {
                 record.cells.insert(column, RecordCell { cell, seq });
             }
         }
+        let aliased = matches!(id, RowId::Natural(_)) && refs::alias_at(engine, table.no, &at)?.is_some();
         Ok(Row {
             record,
+            aliased,
             whole: local.is_empty(),
             was_at: Some(at.clone()),
             at: Some(at),

@@ -2,7 +2,7 @@
 
 use rusqlite::params_from_iter;
 
-use super::super::catalog::Table;
+use super::super::catalog::{Evaluated, Table};
 use super::super::engine::Engine;
 use super::super::refs::{Bound, RowSql, bound, is_null_key, value};
 use super::super::system::{clock_table, key_column, null_key_clock_table, quote};
@@ -88,6 +88,32 @@ pub(crate) fn find(
         keys.push(key_of(table, row)?);
     }
     Ok(keys)
+}
+
+/// The local keys of the rows which have these values in columns and expressions, and are in the
+/// index that these make up. None where SQLite cannot compute that here.
+pub(crate) fn find_evaluated(
+    engine: &Engine,
+    table: &Table,
+    columns: &[(usize, Option<&str>)],
+    evaluated: &Evaluated,
+    values: &[Value],
+) -> Result<Vec<LocalKey>, StoreError> {
+    let plain =
+        columns.iter().map(|(position, collation)| (quote(&table.columns[*position].name), *collation));
+    let parts =
+        evaluated.parts.iter().map(|(part, collation)| (format!("({part}\n)"), Some(collation.name())));
+    let mut conditions = Vec::new();
+    for (n, (part, collation)) in plain.chain(parts).enumerate() {
+        let collation = collation.map(|name| format!(" COLLATE {}", quote(name))).unwrap_or_default();
+        conditions.push(format!("{part} = ?{}{collation}", n + 1));
+    }
+    conditions.extend(evaluated.condition.as_ref().map(|condition| format!("({condition}\n)")));
+    let sql =
+        format!("SELECT {} FROM {} WHERE {}", key_list(table), quote(&table.name), conditions.join(" AND "));
+    let Ok(mut statement) = engine.conn.prepare_cached(&sql) else { return Ok(Vec::new()) };
+    let rows = statement.query_map(params_from_iter(bound(values)), |row| key_of(table, row))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The local keys of the rows of `child` that refer to no row of `parent`: of all of them, or of

@@ -7,7 +7,7 @@ use super::super::engine::Engine;
 use super::super::system::AsideReason;
 use super::contest::holder;
 use super::links::Target;
-use super::row::RowKey;
+use super::row::{Row, RowKey};
 use super::work::{Work, fits};
 use crate::store::StoreError;
 
@@ -20,14 +20,14 @@ pub(crate) fn decide(engine: &Engine, work: &mut Work) -> Result<(), StoreError>
     expand(engine, work)?;
     let mut circle = Circle::default();
     for key in work.rows.keys().cloned().collect::<Vec<_>>() {
-        circle.add(engine, work, &key);
+        circle.add(engine, work, &key)?;
     }
     while let Some(next) = circle.next() {
         match next {
             Next::Lost(key) => {
                 for (child, _) in work.load_children(engine, &key)? {
                     if !circle.known.contains(&child) {
-                        circle.add(engine, work, &child);
+                        circle.add(engine, work, &child)?;
                     }
                     circle.check.insert(child);
                 }
@@ -51,6 +51,17 @@ pub(crate) fn decide(engine: &Engine, work: &mut Work) -> Result<(), StoreError>
 /// Takes in the rows that wait for rows which may be shown now, and those that wait for these.
 fn expand(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
     let links = Arc::clone(&work.links);
+    // What becomes of those who wait for a row that is dead may be decided now.
+    let died = |row: &Row| row.record.life.died.is_some() && !row.record.life.is_alive();
+    let dead = work.rows.iter().filter(|(key, row)| died(row) && !links.to(key.0).is_empty());
+    let dead: Vec<RowKey> = dead.map(|(key, _)| key.clone()).collect();
+    let dead = if work.derive_at.is_some() { dead } else { Vec::new() };
+    for key in dead {
+        let Some(table) = engine.catalog.tables.get(&key.0) else { continue };
+        for target in links.offers(table, &key.1, &work.rows[&key].record, &work.defaults) {
+            work.load_waiting(engine, &target)?;
+        }
+    }
     let mut list: Vec<RowKey> =
         work.rows.iter().filter(|(_, row)| row.wins).map(|(key, _)| key.clone()).collect();
     let mut seen: BTreeSet<RowKey> = list.iter().cloned().collect();
@@ -65,11 +76,13 @@ fn expand(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
         } else {
             offers
         };
+        let mut waiting = if news.is_empty() { Vec::new() } else { work.load_waiting_behind(engine, &key)? };
         for target in news {
-            for waiting in work.load_waiting(engine, &target)? {
-                if work.rows[&waiting].wins && seen.insert(waiting.clone()) {
-                    list.push(waiting);
-                }
+            waiting.extend(work.load_waiting(engine, &target)?);
+        }
+        for waiting in waiting {
+            if work.rows[&waiting].wins && seen.insert(waiting.clone()) {
+                list.push(waiting);
             }
         }
     }
@@ -100,7 +113,7 @@ impl Circle {
         self.lost.pop().map(Next::Lost).or_else(|| self.check.pop_first().map(Next::Check))
     }
 
-    fn add(&mut self, engine: &Engine, work: &Work, key: &RowKey) {
+    fn add(&mut self, engine: &Engine, work: &Work, key: &RowKey) -> Result<(), StoreError> {
         self.known.insert(key.clone());
         let row = &work.rows[key];
         let table = engine.catalog.tables.get(&key.0);
@@ -108,9 +121,9 @@ impl Circle {
             if !row.offered.is_empty() {
                 self.lost.push(key.clone());
             }
-            return;
+            return Ok(());
         }
-        let Some(table) = table else { return };
+        let Some(table) = table else { return Ok(()) };
         self.shown.insert(key.clone());
         if !work.links.to(key.0).is_empty() {
             let offers = work.links.offers(table, &key.1, &row.record, &work.defaults);
@@ -123,14 +136,14 @@ impl Circle {
             }
         }
         if !work.links.from(key.0).is_empty() {
-            let needs = work.links.needs(table, &key.1, &row.record);
-            if !needs.is_empty() {
-                self.check.insert(key.clone());
-            }
-            for target in needs {
-                self.needs.entry(target).or_default().insert(key.clone());
+            for link in work.links.from(key.0) {
+                if let Some(target) = work.need(engine, link, table, &key.1, &row.record)? {
+                    self.check.insert(key.clone());
+                    self.needs.entry(target).or_default().insert(key.clone());
+                }
             }
         }
+        Ok(())
     }
 
     /// The first thing that a row refers to and that is not shown.
@@ -138,7 +151,7 @@ impl Circle {
         let table = &engine.catalog.tables[&key.0];
         let row = &work.rows[key];
         for link in work.links.from(key.0) {
-            let Some(target) = link.need(table, &key.1, &row.record) else { continue };
+            let Some(target) = work.need(engine, link, table, &key.1, &row.record)? else { continue };
             let by_work =
                 self.offers.get(&target).is_some_and(|rows| rows.iter().any(|row| self.shown.contains(row)));
             if by_work || self.present.contains(&target) {
@@ -190,7 +203,7 @@ fn fate(engine: &Engine, work: &Work, circle: &Circle, key: &RowKey) -> Option<(
     debug_assert!(fits(table, &key.1), "a row that does not fit its table was refused before");
     if !row.wins {
         let detail = holder(work, key).map_or_else(String::new, |(claim, holder)| {
-            let index = &table.unique_keys[claim.index].index;
+            let index = table.claim_key(claim.index).map_or("", |key| &key.index);
             format!("{}: the older row {} has its key in {index}", table.name, holder.1)
         });
         return Some((AsideReason::UniqueClaim, detail));

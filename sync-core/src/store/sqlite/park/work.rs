@@ -1,18 +1,19 @@
 //! The rows that one merge looks at, and how they are found.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::refs;
-use super::claims::{Claim, claims, is_comparable};
+use super::claims::Claim;
 use super::defaults::Defaults;
 use super::index;
 use super::links::{Link, Links, Target};
-use super::row::{LocalKey, Row, RowKey};
+use super::row::{Age, LocalKey, Row, RowKey};
+use super::strata::Strata;
 use super::table_sql;
-use crate::clock::Version;
 use crate::id::RowId;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -27,12 +28,26 @@ pub(crate) struct Work {
     /// What columns hold that were never written.
     pub(crate) defaults: Arc<Defaults>,
     /// The rows under work that claim a key, oldest first.
-    pub(crate) by_claim: BTreeMap<Claim, BTreeSet<(Option<Version>, RowKey)>>,
+    pub(crate) by_claim: BTreeMap<Claim, BTreeSet<(Age, RowKey)>>,
+    /// In which order contests are decided.
+    pub(super) strata: Arc<Strata>,
+    /// The rows under work whose claims contain a reference to a row; some do not any more.
+    pub(super) by_reference: BTreeMap<RowKey, BTreeSet<RowKey>>,
+    /// Whether who has which key is being found out anew, so that what is stored of it is not all.
+    pub(crate) retrying: bool,
+    /// The log number for what follows from the rest; `None`: nothing is to be concluded now.
+    pub(crate) derive_at: Option<u64>,
+    /// Whether anything was.
+    pub(crate) derived: bool,
+    /// The rows that missed a parent while nothing was to be concluded.
+    pub(crate) undecided: BTreeSet<RowKey>,
+    /// The tables that have rows under work which lost a key.
+    pub(super) losers: BTreeSet<u32>,
     /// The keys all of whose claimants are under work.
-    looked_up: BTreeSet<Claim>,
+    pub(super) looked_up: BTreeSet<Claim>,
     /// Where rows were put by this work, which the clock tables do not say yet.
     placed: BTreeMap<(u32, LocalKey), RowKey>,
-    contested: BTreeMap<u32, bool>,
+    pub(super) contested: RefCell<BTreeMap<u32, bool>>,
     awaited: BTreeMap<u32, bool>,
 }
 
@@ -46,7 +61,14 @@ impl Work {
             by_claim: BTreeMap::new(),
             looked_up: BTreeSet::new(),
             placed: BTreeMap::new(),
-            contested: BTreeMap::new(),
+            strata: Arc::new(Strata::new(&engine.catalog)),
+            by_reference: BTreeMap::new(),
+            retrying: false,
+            derive_at: None,
+            undecided: BTreeSet::new(),
+            derived: false,
+            losers: BTreeSet::new(),
+            contested: RefCell::default(),
             awaited: BTreeMap::new(),
         })
     }
@@ -57,118 +79,28 @@ impl Work {
         self.by_claim.clear();
         self.looked_up.clear();
         self.placed.clear();
-        self.contested.clear();
+        self.by_reference.clear();
+        self.losers.clear();
+        self.contested.get_mut().clear();
         self.awaited.clear();
     }
 
     /// Takes a row in, if it is not there yet.
     pub(crate) fn load(&mut self, engine: &Engine, key: &RowKey) -> Result<&mut Row, StoreError> {
         if !self.rows.contains_key(key) {
-            let row = Row::load(engine, key)?;
-            match engine.catalog.tables.get(&key.0) {
-                Some(table) => self.take(table, key.clone(), row),
-                None => drop(self.rows.insert(key.clone(), row)),
+            let mut row = Row::load(engine, key)?;
+            if let Some(table) = engine.catalog.tables.get(&key.0) {
+                if row.at.is_some() {
+                    row.offered = self.links.offers(table, &key.1, &row.record, &self.defaults);
+                }
+                (row.age, row.claims) = self.claims(engine, table, key, &row)?;
+                for claim in &row.claims {
+                    self.by_claim.entry(claim.clone()).or_default().insert((row.age, key.clone()));
+                }
             }
+            self.rows.insert(key.clone(), row);
         }
         Ok(self.rows.get_mut(key).expect("it was there or was put there"))
-    }
-
-    /// Takes a row in as it is.
-    pub(crate) fn take(&mut self, table: &Table, key: RowKey, mut row: Row) {
-        row.age = row.record.life.born;
-        if row.at.is_some() {
-            row.offered = self.links.offers(table, &key.1, &row.record, &self.defaults);
-        }
-        if row.is_claimant() {
-            row.claims = claims(table, &key.1, &row.record, &self.defaults);
-        }
-        for claim in &row.claims {
-            self.by_claim.entry(claim.clone()).or_default().insert((row.age, key.clone()));
-        }
-        self.rows.insert(key, row);
-    }
-
-    /// Recomputes what a row claims. Answers what it claimed before, where that differs.
-    pub(crate) fn refresh_claims(&mut self, table: Option<&Table>, key: &RowKey) -> Option<Vec<Claim>> {
-        let row = self.rows.get_mut(key)?;
-        let age = row.record.life.born;
-        let now = match table {
-            Some(table) if row.is_claimant() => claims(table, &key.1, &row.record, &self.defaults),
-            _ => Vec::new(),
-        };
-        if now == row.claims && age == row.age {
-            return None;
-        }
-        for claim in &row.claims {
-            if let Some(set) = self.by_claim.get_mut(claim) {
-                set.remove(&(row.age, key.clone()));
-            }
-        }
-        for claim in &now {
-            self.by_claim.entry(claim.clone()).or_default().insert((age, key.clone()));
-        }
-        row.age = age;
-        row.reclaimed = true;
-        Some(std::mem::replace(&mut row.claims, now))
-    }
-
-    /// Takes in every row that claims this key.
-    pub(crate) fn load_claimants(&mut self, engine: &Engine, claim: &Claim) -> Result<(), StoreError> {
-        if !self.looked_up.insert(claim.clone()) {
-            return Ok(());
-        }
-        let Some(table) = engine.catalog.tables.get(&claim.table) else { return Ok(()) };
-        let contested = match self.contested.get(&claim.table) {
-            Some(contested) => *contested,
-            None => {
-                let contested = index::has_claims(engine, claim.table)?;
-                self.contested.insert(claim.table, contested);
-                contested
-            }
-        };
-        if contested {
-            for key in index::claimants(engine, claim)? {
-                self.load(engine, &key)?;
-            }
-        }
-        // The values to look for, from any row that claims them.
-        let example = self.by_claim.get(claim).and_then(|rows| rows.first()).cloned();
-        let Some((_, example)) = example else { return Ok(()) };
-        let columns = &table.unique_keys[claim.index].columns;
-        let mut values = Vec::with_capacity(columns.len());
-        for (position, _) in columns {
-            match self.shown_value(engine, table, &example, *position)? {
-                Some(value) => values.push(value),
-                // A row that it refers to is not shown, so no row with this key is.
-                None => return Ok(()),
-            }
-        }
-        self.load_shown_with(engine, claim, &values)
-    }
-
-    /// Takes in the shown row that has these values in the columns of a unique key.
-    pub(crate) fn load_shown_with(
-        &mut self,
-        engine: &Engine,
-        claim: &Claim,
-        values: &[Value],
-    ) -> Result<(), StoreError> {
-        let Some(table) = engine.catalog.tables.get(&claim.table) else { return Ok(()) };
-        let unique = &table.unique_keys[claim.index];
-        if !is_comparable(table, unique) {
-            return Ok(());
-        }
-        let columns: Vec<_> = unique
-            .columns
-            .iter()
-            .map(|(position, collation)| (*position, collation_name(collation)))
-            .collect();
-        for at in table_sql::find(engine, table, &columns, values)? {
-            if let Some(key) = self.row_at(engine, table.no, &at)? {
-                self.load(engine, &key)?;
-            }
-        }
-        Ok(())
     }
 
     /// What a table shows, or would show, in a column of a row under work. `None` where that is
@@ -202,10 +134,10 @@ impl Work {
                 plain => Some(plain.clone()),
             });
         };
-        let key = (reference.table, (**id).clone());
+        let key = self.shown_as(engine, &(reference.table, (**id).clone()))?;
         let (Some(row), Some(parent)) = (self.rows.get(&key), engine.catalog.tables.get(&reference.table))
         else {
-            return refs::to_local(engine, reference, merged);
+            return refs::to_local(engine, reference, &Value::Ref(Box::new(key.1)));
         };
         let column =
             parent.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&reference.column));
@@ -238,7 +170,7 @@ impl Work {
 
     /// Whether a stored claim may speak of a row of this table.
     pub(crate) fn is_contested(&self, table_no: u32) -> bool {
-        self.contested.get(&table_no).copied().unwrap_or(false)
+        self.contested.borrow().get(&table_no).copied().unwrap_or(false)
     }
 
     /// The row that a table shows under a local key.
@@ -260,6 +192,19 @@ impl Work {
         engine: &Engine,
         target: &Target,
     ) -> Result<Vec<RowKey>, StoreError> {
+        let found = self.find_waiting(engine, target)?;
+        for key in &found {
+            self.load(engine, key)?;
+        }
+        Ok(found)
+    }
+
+    /// The rows that wait for a target.
+    pub(super) fn find_waiting(
+        &mut self,
+        engine: &Engine,
+        target: &Target,
+    ) -> Result<Vec<RowKey>, StoreError> {
         let awaited = match self.awaited.get(&target.table()) {
             Some(awaited) => *awaited,
             None => {
@@ -268,11 +213,7 @@ impl Work {
                 awaited
             }
         };
-        let found = if awaited { index::waiting(engine, target)? } else { Vec::new() };
-        for key in &found {
-            self.load(engine, key)?;
-        }
-        Ok(found)
+        if awaited { index::waiting(engine, target) } else { Ok(Vec::new()) }
     }
 
     /// Takes in the shown rows that refer to what a row showed when the work began.
@@ -281,13 +222,34 @@ impl Work {
         engine: &Engine,
         key: &RowKey,
     ) -> Result<Vec<(RowKey, Link)>, StoreError> {
-        let local = self.rows[key].local.clone();
-        let links = Arc::clone(&self.links);
+        let found = self.find_children(engine, key)?;
+        for (child, _) in &found {
+            self.load(engine, child)?;
+        }
+        Ok(found)
+    }
+
+    /// The shown rows that refer to what a row showed when the work began, and through which link.
+    pub(super) fn find_children(
+        &self,
+        engine: &Engine,
+        key: &RowKey,
+    ) -> Result<Vec<(RowKey, Link)>, StoreError> {
+        self.find_children_of(engine, key.0, &self.rows[key].local)
+    }
+
+    /// The shown rows that refer to what a row of a table shows, and through which link.
+    pub(super) fn find_children_of(
+        &self,
+        engine: &Engine,
+        table_no: u32,
+        local: &[Value],
+    ) -> Result<Vec<(RowKey, Link)>, StoreError> {
         let mut found = Vec::new();
         if local.is_empty() {
             return Ok(found);
         }
-        for link in links.to(key.0) {
+        for link in self.links.to(table_no) {
             let Some(child) = engine.catalog.tables.get(&link.child) else { continue };
             let values: Vec<Value> = link.parent_columns.iter().map(|&at| local[at].clone()).collect();
             if values.contains(&Value::Null) {
@@ -296,7 +258,6 @@ impl Work {
             let columns: Vec<_> = link.child_columns.iter().map(|&at| (at, None)).collect();
             for at in table_sql::find(engine, child, &columns, &values)? {
                 if let Some(child_key) = self.row_at(engine, link.child, &at)? {
-                    self.load(engine, &child_key)?;
                     found.push((child_key, link.clone()));
                 }
             }
@@ -338,16 +299,6 @@ impl Work {
         }
         Ok(false)
     }
-}
-
-fn collation_name(collation: &super::super::catalog::Collation) -> Option<&str> {
-    use super::super::catalog::Collation;
-    Some(match collation {
-        Collation::Binary => "BINARY",
-        Collation::NoCase => "NOCASE",
-        Collation::RTrim => "RTRIM",
-        Collation::Custom(name) => name,
-    })
 }
 
 /// Whether two ids may stand for rows of this table, and which kinds of id those are.

@@ -66,6 +66,9 @@ pub fn row_id(engine: &Engine, table_no: u32, local_key: &[Value]) -> Result<Opt
         let [Value::Integer(key)] = local_key else { return Ok(None) };
         return id_of_integer(engine, &sql.clock, *key);
     }
+    if let Some(id) = super::alias_at(engine, table_no, local_key)? {
+        return Ok(Some(id));
+    }
     let mut parts = Vec::with_capacity(local_key.len());
     for (local, &position) in local_key.iter().zip(&table.key) {
         parts.push(match &table.columns[position].reference {
@@ -95,6 +98,9 @@ pub fn local_key(engine: &Engine, table_no: u32, id: &RowId) -> Result<Option<Lo
     if table.is_surrogate() || parts.len() != table.key.len() {
         return Ok(None);
     }
+    if let Some(key) = super::alias_of(engine, table_no, id)? {
+        return Ok(has_clock(engine, table_no, &key)?.then_some(key));
+    }
     let mut key = Vec::with_capacity(parts.len());
     for (part, &position) in parts.iter().zip(&table.key) {
         let local = match (&table.columns[position].reference, part) {
@@ -111,7 +117,9 @@ pub fn local_key(engine: &Engine, table_no: u32, id: &RowId) -> Result<Option<Lo
         }
         key.push(local);
     }
-    Ok(has_clock(engine, table_no, &key)?.then(|| key.into()))
+    // Another row may be shown there.
+    let is_shown = has_clock(engine, table_no, &key)? && super::alias_at(engine, table_no, &key)?.is_none();
+    Ok(is_shown.then(|| key.into()))
 }
 
 /// What a referring column's value says globally: the row that it points at, or

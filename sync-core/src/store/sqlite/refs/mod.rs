@@ -9,6 +9,7 @@
 //! the columns that refer to surrogate rows are references; a number with no fraction is an
 //! integer whatever its storage class, because SQLite takes the two for the same key.
 
+mod alias;
 mod aside;
 mod clocks;
 mod dangling;
@@ -17,7 +18,8 @@ mod shadow;
 mod statements;
 mod values;
 
-pub use aside::{aside, put_aside, remove_aside};
+pub use alias::{alias_at, alias_of, aliases, forget_alias, put_alias};
+pub use aside::{aside, put_aside, put_winner, remove_aside, winner};
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock, set_clock};
 pub use dangling::{dangling, forget_dangling, note_dangling};
 pub use identity::{is_null_key, key_value, local_key, null_key, row_id, to_global, to_local};

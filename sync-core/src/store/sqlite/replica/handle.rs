@@ -22,7 +22,7 @@ use crate::store::sqlite::migrate::{self, Migration, MigrationReport};
 use crate::store::sqlite::schema_change;
 use crate::store::sqlite::schema_notes;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{ShownRows, StoreError, StoreErrorKind};
 
 /// How often, and in which distance, running work is interrupted: 100 ms in all.
 const INTERRUPTS: u32 = 200;
@@ -240,6 +240,10 @@ impl Replica {
     /// When the file cannot be read.
     pub fn status(&self) -> Result<ReplicaStatus, StoreError> {
         self.with(|open| status::status(&open.engine, &self.shared.path))
+    }
+
+    pub(super) fn publish(&self, shown: &[ShownRows]) {
+        self.shared.applied.publish(shown);
     }
 
     /// Yields whenever [`notify_committed`](Self::notify_committed) was called; notices may be

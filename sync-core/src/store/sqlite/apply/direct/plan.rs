@@ -39,7 +39,7 @@ impl Plan {
             return None;
         }
         let mut free = vec![true; table.columns.len()];
-        let unique = table.unique_keys.iter().flat_map(|key| key.columns.iter().map(|(at, _)| *at));
+        let unique = table.claim_keys().flat_map(|(_, key)| key.depends_on());
         let child = links.from(table.no).iter().flat_map(|link| link.child_columns.iter().copied());
         let parent = links.to(table.no).iter().flat_map(|link| link.parent_columns.iter().copied());
         for position in table.key.iter().copied().chain(unique).chain(child).chain(parent) {

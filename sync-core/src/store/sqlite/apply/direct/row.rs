@@ -45,7 +45,7 @@ impl Merging<'_> {
         let life = change.life;
         let is_born = life.born.is_some() && life.died.is_none() && life.undone.is_none();
         if !is_born
-            || waiting.claims && !table.unique_keys.is_empty()
+            || waiting.claims && table.has_claim_keys()
             || waiting.children && *is_parent
             || waiting.dangling && table.is_surrogate()
             || waiting.aside && refs::aside(engine, table.no, &change.id)?.is_some()
@@ -277,7 +277,7 @@ impl Merging<'_> {
         if life.is_alive()
             || *is_parent
             || clock.shadowed
-            || waiting.claims && !table.unique_keys.is_empty()
+            || waiting.claims && table.has_claim_keys()
             || is_news_to_its_sender(&clock.life, &change.life, &life)
             || table.columns.iter().any(|column| is_left(column.no))
             || change.cells.iter().any(|cell| life.covers(cell.version))
