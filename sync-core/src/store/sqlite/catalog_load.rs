@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// When the schema or the system tables cannot be read.
 pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
     let mut catalog = Catalog::default();
-    let present = introspect::table_names(conn)?;
+    let present = introspect::synced_table_names(conn)?;
     let mut raw = BTreeMap::new();
     let mut statement =
         conn.prepare_cached("SELECT no, name, tracked, identity FROM __pocketsync_table ORDER BY no")?;

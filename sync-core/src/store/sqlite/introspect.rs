@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Row};
 
 use super::system::{PREFIX, quote};
+use crate::conflict::RULES_TABLE;
 
 /// A user's table.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -114,6 +115,18 @@ pub(crate) fn table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
             })
         })
         .collect()
+}
+
+/// The tables that may be tracked: the user's, and the rules where the file has some.
+///
+/// # Errors
+/// When the schema cannot be read.
+pub(crate) fn synced_table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut names = table_names(conn)?;
+    if super::rules::exists(conn)? {
+        names.push(RULES_TABLE.to_owned());
+    }
+    Ok(names)
 }
 
 fn starts_with_ignore_case(name: &str, prefix: &str) -> bool {

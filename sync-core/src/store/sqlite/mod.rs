@@ -12,6 +12,7 @@
 //! row_clock   the packed clock of a shown row      extract  row clocks and values turned into changesets
 //! apply       changesets merged and shown          park     what cannot be shown now
 //! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
+//! rules       the synced table of the rules about conflicts
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -53,6 +54,7 @@ pub mod refs;
 pub mod replica;
 #[doc(hidden)]
 pub mod row_clock;
+mod rules;
 mod schema_change;
 mod staging;
 #[doc(hidden)]

@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::fold;
 use super::introspect;
 use super::park;
+use super::rules;
 use super::system::PREFIX;
 use super::tracking::{audit, install, mirror, new_columns, register, renamed_columns};
 use crate::store::{StoreError, StoreErrorKind};
@@ -28,6 +29,7 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
         return Ok(false);
     }
     follow_renames(engine)?;
+    rules::adopt(&engine.conn)?;
     let renamed = register_columns(engine)?;
     reload(engine)?;
     for table in engine.catalog.tables.values() {
@@ -92,7 +94,7 @@ fn schema_version(engine: &Engine) -> Result<i64, StoreError> {
 
 /// A table that was renamed took its triggers with it.
 fn follow_renames(engine: &Engine) -> Result<(), StoreError> {
-    let present = introspect::table_names(&engine.conn)?;
+    let present = introspect::synced_table_names(&engine.conn)?;
     let is_present = |name: &str| present.iter().any(|here| here.eq_ignore_ascii_case(name));
     let tracked: Vec<(u32, String)> = engine
         .conn
@@ -123,7 +125,7 @@ type Renamed = BTreeMap<u32, BTreeMap<String, u32>>;
 /// Gives new columns their numbers. Answers with the renamed ones, by table.
 fn register_columns(engine: &Engine) -> Result<Renamed, StoreError> {
     let mut renamed = BTreeMap::new();
-    let present: BTreeSet<String> = introspect::table_names(&engine.conn)?.into_iter().collect();
+    let present: BTreeSet<String> = introspect::synced_table_names(&engine.conn)?.into_iter().collect();
     let tracked: Vec<(u32, String, String)> = engine
         .conn
         .prepare("SELECT no, name, fingerprint FROM __pocketsync_table WHERE tracked ORDER BY no")?

@@ -27,6 +27,7 @@ use merge::Joined;
 
 use super::engine::Engine;
 use super::park::work::Work;
+use super::rules;
 use super::staging;
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
@@ -94,6 +95,7 @@ fn merge_group(
     peer_seq: u64,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
+    rules::expect(engine, &group)?;
     let head = engine.meta.head as u64;
     let from = engine.lineage.cursor_at(head);
     let seq = head + 1;

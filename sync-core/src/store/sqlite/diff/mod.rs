@@ -17,6 +17,7 @@ use super::connection;
 use super::engine::Engine;
 use super::fold;
 use super::replica::{OpenError, ReplicaOptions};
+use crate::conflict::RULES_TABLE;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::value::Value;
 
@@ -152,7 +153,10 @@ fn compare(
     (a, engine_a): (&Path, &Engine),
     (b, engine_b): (&Path, &Engine),
 ) -> Result<DiffReport, DiffError> {
-    let names = |engine: &Engine| engine.catalog.tables.values().map(|table| table.name.clone()).collect();
+    let names = |engine: &Engine| {
+        let tables = engine.catalog.tables.values().map(|table| table.name.clone());
+        tables.filter(|name| name != RULES_TABLE).collect()
+    };
     let names: BTreeSet<String> =
         [names(engine_a), names(engine_b)].into_iter().flat_map(|names: Vec<_>| names).collect();
     let read = |path: &Path, engine: &Engine, name: &str| -> Result<Option<Rows>, DiffError> {

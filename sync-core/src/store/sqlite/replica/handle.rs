@@ -247,6 +247,10 @@ impl Replica {
         self.shared.suspended.store(false, Ordering::SeqCst);
     }
 
+    pub(super) fn options(&self) -> &ReplicaOptions {
+        &self.shared.options
+    }
+
     pub(super) fn readers(&self) -> &Readers {
         &self.shared.applied
     }

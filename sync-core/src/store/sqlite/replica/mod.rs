@@ -1,11 +1,13 @@
 //! The public handle of a replica in a SQLite file.
 
 mod applied;
+mod as_application;
 mod error;
 mod file_identity;
 mod handle;
 mod options;
 mod requests;
+mod rules;
 mod running;
 mod status;
 

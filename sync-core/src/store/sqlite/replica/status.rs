@@ -129,7 +129,8 @@ fn count(engine: &Engine, sql: &str) -> Result<u64, StoreError> {
 
 fn tables(engine: &Engine, untracked: &mut Vec<String>) -> Result<Vec<TableStatus>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
-        "SELECT name, identity, suspect FROM __pocketsync_table WHERE tracked ORDER BY name",
+        "SELECT name, identity, suspect FROM __pocketsync_table
+         WHERE tracked AND name <> '__pocketsync_rules' ORDER BY name",
     )?;
     let mut rows = statement.query([])?;
     let mut tables = Vec::new();
