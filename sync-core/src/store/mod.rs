@@ -42,6 +42,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::Changeset;
+use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
 use crate::value::Value;
@@ -138,6 +139,8 @@ pub struct Chunk {
     pub last: bool,
     /// What changed.
     pub changeset: Changeset,
+    /// What the peer knew of our log when it made these changes.
+    pub seen: Seen,
 }
 
 /// What a store answers.
@@ -178,6 +181,9 @@ pub struct Extracted {
     pub last: bool,
     /// What changed; may be empty although `to` is ahead, when all of it came from the peer.
     pub changeset: Changeset,
+    /// What we knew of the peer's log when we made our own part of it. Unknown where nothing of it is
+    /// our own.
+    pub seen: Seen,
 }
 
 /// What became of a [`Chunk`].

@@ -190,7 +190,7 @@ impl Records for HubScope<'_> {
         Ok(ordinal.and_then(|ordinal| self.loaded.state.sites.site(ordinal as u64)))
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+    fn put_origin(&mut self, seq: u64, peer: SiteId, _told: Option<u64>) -> Result<(), StoreError> {
         let id = self.create()?;
         let ordinal = self.loaded.state.sites.ordinal(peer);
         self.execute("INSERT INTO origins VALUES (?1, ?2, ?3)", params![id, seq as i64, ordinal as i64])

@@ -3,6 +3,7 @@
 use super::meet::drop_staged;
 use super::{ChangesetBuilder, Records, Role, row_key};
 use crate::change::{Changeset, RowChange};
+use crate::conflict::Seen;
 use crate::id::SiteId;
 use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns,
@@ -16,7 +17,7 @@ pub(crate) fn apply(records: &mut impl Records, chunks: Vec<Chunk>) -> Result<Ve
 }
 
 fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
-    let Chunk { peer: site, lineage, from, to, last, changeset } = chunk;
+    let Chunk { peer: site, lineage, from, to, last, changeset, seen } = chunk;
     let mut peer = records.peer(site)?.unwrap_or_default();
     if from != peer.held {
         if !begins_again(&peer.held, &lineage, &from) {
@@ -44,12 +45,22 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
             group.push(changeset);
             peer.staged_bytes = 0;
             peer.streaming = streaming;
-            let committed = merge(records, site, group)?;
+            let sender = Sender { site, seen: &seen, told: (!streaming).then_some(peer.held.seq) };
+            let committed = merge(records, &sender, group)?;
             ChunkOutcome::Applied { held: peer.held.clone(), committed }
         }
     };
     records.put_peer(site, &peer)?;
     Ok(outcome)
+}
+
+/// Whose group is merged.
+struct Sender<'a> {
+    site: SiteId,
+    /// What it knew of our log.
+    seen: &'a Seen,
+    /// Up to where its log is known with this group, if that is whole.
+    told: Option<u64>,
 }
 
 /// Merges one group under the next log number, which is taken only if something changed.
@@ -58,7 +69,7 @@ fn take(records: &mut impl Records, chunk: Chunk) -> Result<ChunkOutcome, StoreE
 /// and so is told to everybody.
 fn merge(
     records: &mut impl Records,
-    peer: SiteId,
+    sender: &Sender<'_>,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
     let seq = records.state().head + 1;
@@ -104,7 +115,7 @@ fn merge(
     if !changed {
         return Ok(None);
     }
-    records.put_origin(seq, peer)?;
+    records.put_origin(seq, sender.site, sender.told)?;
     let from = records.state().head_cursor();
     let state = records.state_mut();
     state.head = if derived { seq + 1 } else { seq };

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{ChangesetBuilder, LogState, Records, Role, row_of};
 use crate::change::RowChange;
+use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::{RowId, SiteId};
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, Offered, Record, StoreError, StoreErrorKind, is_echo};
@@ -28,7 +30,7 @@ pub(crate) fn extract(
         ));
     }
     if *after == head {
-        return Ok(Extracted { to: head, last: true, changeset: Default::default() });
+        return Ok(Extracted { to: head, last: true, changeset: Default::default(), seen: Seen::default() });
     }
     let start = Mark::of(after);
     let resend_until = records.peer(peer)?.map_or(0, |peer| peer.resend_until);
@@ -58,12 +60,16 @@ pub(crate) fn extract(
     complete?;
     let to = if piece.cut { middle(records.state(), &piece.position) } else { head };
     let changeset = piece.changes.finish(&records.state().names)?;
+    let seen = match piece.offered.oldest {
+        Some(oldest) => records.seen(peer, start.base, oldest)?,
+        None => Seen::default(),
+    };
     let state = records.state_mut();
     if state.role == Role::Device {
         // A position in the middle speaks of the head, too.
-        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
+        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.marks });
     }
-    Ok(Extracted { to, last: !piece.cut, changeset })
+    Ok(Extracted { to, last: !piece.cut, changeset, seen })
 }
 
 /// What was gathered so far.
@@ -77,13 +83,16 @@ struct Piece {
     offered: Own,
 }
 
-/// The largest of our own writes in a piece.
+/// The largest of our own writes in a piece, and the oldest.
 #[derive(Default)]
-struct Own(Offered);
+struct Own {
+    marks: Offered,
+    oldest: Option<Hlc>,
+}
 
 impl Own {
     fn note(&mut self, change: &RowChange, site: SiteId) {
-        let known = &mut self.0.knowledge;
+        let known = &mut self.marks.knowledge;
         if let RowId::Surrogate { site: minted_at, counter } = change.id
             && minted_at == site
         {
@@ -92,6 +101,7 @@ impl Own {
         let versions = change.life.versions().chain(change.cells.iter().map(|cell| cell.version));
         for version in versions.filter(|version| version.site == site) {
             known.hlc = known.hlc.max(version.hlc);
+            self.oldest = Some(self.oldest.map_or(version.hlc, |oldest| oldest.min(version.hlc)));
         }
     }
 }

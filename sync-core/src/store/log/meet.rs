@@ -86,6 +86,7 @@ fn go_back(
     }
     peer.resend_until = records.state().head;
     drop_staged(records, site, peer)?;
+    records.unlearn(site, resumes.seq)?;
     peer.held = resumes;
     Ok(())
 }

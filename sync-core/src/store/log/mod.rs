@@ -21,6 +21,8 @@ pub(crate) use state::{LogState, PeerState, Role};
 
 use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
+use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::SiteId;
 
 /// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
@@ -50,8 +52,18 @@ pub(crate) trait Records {
 
     /// Which peer a log number came from; `None` for our own.
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError>;
-    /// Notes that `seq` came from `peer`.
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError>;
+    /// Notes that `seq` came from `peer`, whose log is known up to `told` since, where that is known
+    /// for certain.
+    fn put_origin(&mut self, seq: u64, peer: SiteId, told: Option<u64>) -> Result<(), StoreError>;
+    /// Of `peer`'s log, nothing after `position` is known any more: it has another history.
+    fn unlearn(&mut self, _peer: SiteId, _position: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// What was known of `peer`'s log when our own writes after `base` were made; and those from
+    /// `oldest` on, which go to `peer` along with them.
+    fn seen(&self, _peer: SiteId, _base: u64, _oldest: Hlc) -> Result<Seen, StoreError> {
+        Ok(Seen::default())
+    }
     /// Forgets which numbers up to `through` came from `peer`, where that is needed no more.
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError>;
 

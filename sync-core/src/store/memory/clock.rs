@@ -59,6 +59,11 @@ impl LocalClock {
         fold.map_or((0, Hlc::ZERO), |(_, fold)| (fold.counter, fold.last))
     }
 
+    /// The folds after a log number, with the largest clock in use after each.
+    pub(super) fn folds_after(&self, seq: u64) -> impl Iterator<Item = (u64, Hlc)> {
+        self.folds.range(seq.saturating_add(1)..).map(|(seq, fold)| (*seq, fold.last))
+    }
+
     /// Whether `seq` is a fold, and not something that was applied.
     pub(super) fn is_fold(&self, seq: u64) -> bool {
         self.folds.contains_key(&seq)

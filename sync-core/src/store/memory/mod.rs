@@ -3,6 +3,7 @@
 
 mod clock;
 mod fork;
+mod heard;
 mod rows;
 mod scope;
 mod writes;

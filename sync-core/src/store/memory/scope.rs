@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::clock::LocalClock;
+use super::heard::Heard;
 use crate::change::Changeset;
+use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::SiteId;
 use crate::lineage::Stamp;
 use crate::store::log::{LogState, PeerState, Records, Role, Visit};
@@ -18,6 +21,7 @@ pub(super) struct MemoryScope {
     pub(super) records: BTreeMap<(u32, Vec<u8>), Record>,
     by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
     origins: BTreeMap<u64, SiteId>,
+    heard: Heard,
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
@@ -32,6 +36,7 @@ impl MemoryScope {
             records: BTreeMap::new(),
             by_seq: BTreeSet::new(),
             origins: BTreeMap::new(),
+            heard: Heard::default(),
             peers: BTreeMap::new(),
             ticks: 0,
             staged: BTreeMap::new(),
@@ -143,9 +148,27 @@ impl Records for MemoryScope {
         Ok(self.origins.get(&seq).copied())
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+    fn put_origin(&mut self, seq: u64, peer: SiteId, told: Option<u64>) -> Result<(), StoreError> {
         self.origins.insert(seq, peer);
+        if self.state.role == Role::Device
+            && let Some(told) = told
+        {
+            let known = self.state.sites.knowledge(peer).hlc;
+            self.heard.note(seq, peer, told, known);
+        }
         Ok(())
+    }
+
+    fn unlearn(&mut self, peer: SiteId, position: u64) -> Result<(), StoreError> {
+        self.heard.forget(peer, position);
+        Ok(())
+    }
+
+    fn seen(&self, peer: SiteId, base: u64, oldest: Hlc) -> Result<Seen, StoreError> {
+        if self.state.role == Role::Hub {
+            return Ok(Seen::default());
+        }
+        Ok(self.heard.seen(peer, self.peer_acked(peer).0.max(base), oldest, &self.clock))
     }
 
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {

@@ -21,7 +21,9 @@ CREATE TABLE IF NOT EXISTS __pocketsync_incarnation(
   first_seq INTEGER PRIMARY KEY, stamp INTEGER NOT NULL);
 -- What is remembered of a log number: for an applied group the peer (site ordinal) and its
 -- position; for a fold the largest foreign clock then seen, and the count of clock jumps; and the
--- last row counter and the largest clock when a fold was done.
+-- last row counter and the largest clock when a fold was done. For an applied group, `floor` is
+-- how much of the peer's log is known with it where that is not all up to `peer_seq`, and `clock`
+-- the largest clock of the peer's own writes that is known with it.
 CREATE TABLE IF NOT EXISTS __pocketsync_log(
   seq INTEGER PRIMARY KEY, peer INTEGER, peer_seq INTEGER, floor INTEGER, jump INTEGER,
   counter INTEGER, clock INTEGER);

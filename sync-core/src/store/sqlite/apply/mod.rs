@@ -26,11 +26,11 @@ use direct::{Direct, Outcome};
 use merge::Joined;
 
 use super::engine::Engine;
+use super::identity::{self, Heard};
 use super::park::work::Work;
 use super::rules;
 use super::staging;
 use crate::change::{Changeset, RowChange};
-use crate::id::SiteId;
 use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
 };
@@ -54,7 +54,7 @@ pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>,
 }
 
 fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
-    let Chunk { peer, lineage, from, to, last, changeset } = chunk;
+    let Chunk { peer, lineage, from, to, last, changeset, .. } = chunk;
     let mut held = staging::held(engine, peer)?;
     if from != held.cursor {
         if !begins_again(&held.cursor, &lineage, &from) {
@@ -79,7 +79,8 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
             let mut group = if staged > 0 { staging::take_staged(engine, peer)? } else { Vec::new() };
             group.push(changeset);
             held.catching_up = streaming;
-            let committed = merge_group(engine, peer, held.cursor.seq, group)?;
+            let heard = Heard { peer, seq: held.cursor.seq, whole: !streaming };
+            let committed = merge_group(engine, &heard, group)?;
             ChunkOutcome::Applied { held: held.cursor.clone(), committed }
         }
     };
@@ -91,8 +92,7 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
 /// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
     engine: &mut Engine,
-    peer: SiteId,
-    peer_seq: u64,
+    heard: &Heard,
     group: Vec<Changeset>,
 ) -> Result<Option<Committed>, StoreError> {
     rules::expect(engine, &group)?;
@@ -148,11 +148,7 @@ fn merge_group(
         return Ok(None);
     }
     engine.meta.head = if derived { seq + 1 } else { seq } as i64;
-    let ordinal = engine.sites.ordinal(peer);
-    engine
-        .conn
-        .prepare_cached("INSERT INTO __pocketsync_log(seq, peer, peer_seq) VALUES(?1, ?2, ?3)")?
-        .execute((seq as i64, ordinal as i64, peer_seq as i64))?;
+    identity::heard(engine, seq, heard)?;
     Ok(Some(Committed {
         from,
         to: engine.lineage.cursor_at(engine.meta.head as u64),

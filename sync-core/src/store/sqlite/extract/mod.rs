@@ -4,6 +4,7 @@
 //! stream    the changed rows of one clock table, and those aside, in order
 //! row       one row: which cells are news, and what they say to others
 //! origin    which log numbers came from the asking peer
+//! seen      what was known of the asking peer when our own part was written
 //! delta     the changeset being collected, with columns by name
 //! ```
 //!
@@ -13,11 +14,13 @@
 mod delta;
 mod origin;
 mod row;
+mod seen;
 mod stream;
 
 use super::engine::Engine;
 use super::fold;
 use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
@@ -45,7 +48,12 @@ pub fn run(
     let head = engine.meta.head as u64;
     let mark = Mark::of(after);
     if mark.seq >= head && after.within.is_empty() {
-        return Ok(Extracted { to: after.clone(), last: true, changeset: Default::default() });
+        return Ok(Extracted {
+            to: after.clone(),
+            last: true,
+            changeset: Default::default(),
+            seen: Seen::default(),
+        });
     }
     let mut origins = Origins::of(engine, peer)?;
     let mut streams = Stream::all(engine, &mark)?;
@@ -88,7 +96,9 @@ pub fn run(
     };
     // A position in the middle speaks of the head, too.
     delta.mark_offered(engine, head);
-    Ok(Extracted { to, last, changeset: delta.finish(engine)? })
+    let changeset = delta.finish(engine)?;
+    let seen = seen::of(engine, peer, mark.base, &changeset)?;
+    Ok(Extracted { to, last, changeset, seen })
 }
 
 impl Delta {
