@@ -82,6 +82,21 @@ impl Seen {
         }
     }
 
+    /// Says of the write with the clock `hlc` that no more than `position` was known to it.
+    pub(crate) fn doubt(&mut self, hlc: Hlc, position: u64) {
+        let at = self.steps.partition_point(|step| step.until < hlc);
+        let Some(step) = self.steps.get(at).filter(|step| step.position > Some(position)) else { return };
+        let mut parts = Vec::new();
+        if at.checked_sub(1).is_none_or(|before| self.steps[before].until.next() < hlc) && hlc > Hlc::ZERO {
+            parts.push(SeenStep { until: Hlc::from_bits(hlc.bits() - 1), ..step.clone() });
+        }
+        parts.push(SeenStep { until: hlc, position: Some(position), peers: Vec::new() });
+        if hlc < step.until {
+            parts.push(step.clone());
+        }
+        self.steps.splice(at..=at, parts);
+    }
+
     /// The steps, in order.
     pub fn steps(&self) -> &[SeenStep] {
         &self.steps
@@ -256,6 +271,22 @@ mod tests {
             assert!(Seen::from_bytes(&bytes[..cut]).is_err());
         }
         assert!(Seen::from_bytes(&[3, 9, 1, 0, 0, 1, 0, 1, 0]).is_err(), "steps that do not ascend");
+    }
+
+    #[test]
+    fn a_doubt_is_of_one_write_only() {
+        for doubted in [1, 5, 7, 8, 9] {
+            let mut seen = Seen::default();
+            seen.push(step(7, Some(3)));
+            seen.push(step(u64::MAX, Some(6)));
+            seen.doubt(Hlc::from_bits(doubted), 2);
+            for clock in 1..12 {
+                let known = if clock <= 7 { 3 } else { 6 };
+                let expected = if clock == doubted { 2 } else { known };
+                assert_eq!(seen.of(Hlc::from_bits(clock)).unwrap().position, Some(expected), "{clock}");
+            }
+            assert_eq!(Seen::from_bytes(&seen.to_bytes()), Ok(seen));
+        }
     }
 
     #[test]

@@ -150,6 +150,7 @@ impl MemoryScope {
             [&mut life.born, &mut life.died, &mut life.undone].into_iter().flatten().for_each(correct);
             record.cells.values_mut().for_each(|held| correct(&mut held.cell.version));
         }
+        self.state.clashes.iter_mut().for_each(|clash| correct(&mut clash.own.version));
         // A fold whose versions were all overwritten since ends where the one before it does.
         for (_, fold) in self.clock.folds.range_mut(offered + 1..) {
             fold.last = corrected.range(..=fold.last).next_back().map_or(offered_last, |(_, now)| *now);

@@ -25,6 +25,12 @@ impl Heard {
         }
     }
 
+    /// How much of a peer's log was known at the end of our log number `at`.
+    pub(super) fn told(&self, peer: SiteId, at: u64) -> u64 {
+        let mut heard = self.0.range(..=at).rev().map(|(_, heard)| heard);
+        heard.find(|(site, ..)| *site == peer).map_or(0, |(_, told, _)| *told)
+    }
+
     /// What we knew of `peer` when we made our own writes after the log number `after`; and those
     /// before from `oldest` on, which it has had.
     pub(super) fn seen(&self, peer: SiteId, after: u64, oldest: Hlc, clock: &LocalClock) -> Seen {

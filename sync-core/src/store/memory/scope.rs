@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::clock::LocalClock;
+use super::conflicts::Conflicts;
 use super::heard::Heard;
 use crate::change::Changeset;
 use crate::clock::Hlc;
-use crate::conflict::Seen;
-use crate::id::SiteId;
+use crate::conflict::{LoggedConflict, Seen};
+use crate::id::{RowId, SiteId};
 use crate::lineage::Stamp;
-use crate::store::log::{LogState, PeerState, Records, Role, Visit};
+use crate::store::log::{LogState, PeerState, Records, Role, Visit, row_of};
 use crate::store::{ClockReading, Mark, Record, StoreError};
 
 /// One scope.
@@ -22,6 +23,7 @@ pub(super) struct MemoryScope {
     by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
     origins: BTreeMap<u64, SiteId>,
     heard: Heard,
+    pub(super) conflicts: Conflicts,
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
@@ -37,6 +39,7 @@ impl MemoryScope {
             by_seq: BTreeSet::new(),
             origins: BTreeMap::new(),
             heard: Heard::default(),
+            conflicts: Conflicts::default(),
             peers: BTreeMap::new(),
             ticks: 0,
             staged: BTreeMap::new(),
@@ -175,6 +178,22 @@ impl Records for MemoryScope {
         if self.state.role == Role::Hub {
             self.origins.retain(|seq, origin| *origin != peer || *seq > through);
         }
+        Ok(())
+    }
+
+    fn told(&self, peer: SiteId, at: u64) -> Result<u64, StoreError> {
+        Ok(self.heard.told(peer, at))
+    }
+
+    fn table(&self, table: u32, visit: &mut dyn FnMut(RowId, Record)) -> Result<(), StoreError> {
+        for ((_, row), record) in self.records.range((table, Vec::new())..(table + 1, Vec::new())) {
+            visit(row_of(row)?, record.clone());
+        }
+        Ok(())
+    }
+
+    fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {
+        self.conflicts.push(conflict);
         Ok(())
     }
 
