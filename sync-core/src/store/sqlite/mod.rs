@@ -13,6 +13,7 @@
 //! apply       changesets merged and shown          park     what cannot be shown now
 //! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
 //! rules       the synced table of the rules about conflicts
+//! conflict    own writes that met others before the peer had them
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -26,6 +27,7 @@ pub mod apply;
 #[doc(hidden)]
 pub mod catalog;
 mod catalog_load;
+mod conflict;
 #[doc(hidden)]
 pub mod connection;
 #[doc(hidden)]

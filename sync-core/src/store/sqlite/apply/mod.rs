@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use direct::{Direct, Outcome};
 use merge::Joined;
 
+use super::conflict::Detector;
 use super::engine::Engine;
 use super::identity::{self, Heard};
 use super::park::work::Work;
@@ -120,8 +121,10 @@ fn merge_group(
     let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
     let mut direct = Direct::new(seq);
+    let detector = Detector::new(engine, heard)?;
     for (table_no, source, change) in list {
         let columns = &sources[source];
+        detector.look(engine, table_no, &change, columns)?;
         let change = match direct.merge(engine, &work, table_no, change, columns, &mut shown)? {
             Outcome::Merged(did) => {
                 any |= did;

@@ -17,6 +17,7 @@ mod row;
 mod seen;
 mod stream;
 
+use super::conflict;
 use super::engine::Engine;
 use super::fold;
 use crate::clock::Hlc;
@@ -24,7 +25,7 @@ use crate::conflict::Seen;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
-use delta::Delta;
+pub(super) use delta::Delta;
 pub(super) use origin::Origins;
 use stream::{Place, Stream};
 
@@ -94,10 +95,14 @@ pub fn run(
         }
         None => after.clone(),
     };
+    if last {
+        conflict::tell_lost(engine, peer, mark.base, &mut delta)?;
+    }
+    let doubts = conflict::doubt(engine, peer, mark.base, &delta)?;
     // A position in the middle speaks of the head, too.
     delta.mark_offered(engine, head);
     let changeset = delta.finish(engine)?;
-    let seen = seen::of(engine, peer, mark.base, &changeset)?;
+    let seen = seen::of(engine, peer, mark.base, &changeset, doubts)?;
     Ok(Extracted { to, last, changeset, seen })
 }
 

@@ -24,7 +24,7 @@ pub(in super::super) struct Heard {
 /// Remembers under which of our log numbers a group was applied.
 pub(in super::super) fn heard(engine: &mut Engine, seq: u64, heard: &Heard) -> Result<(), StoreError> {
     let ordinal = engine.sites.ordinal(heard.peer);
-    let floor = if heard.whole { None } else { Some(known_of(engine, ordinal, seq)?.0 as i64) };
+    let floor = if heard.whole { None } else { Some(known_before(engine, ordinal, seq)?.0 as i64) };
     let own = engine.sites.knowledge(heard.peer).hlc;
     let clock = (heard.whole && own > Hlc::ZERO).then(|| own.bits() as i64);
     engine
@@ -46,8 +46,19 @@ pub(super) fn unlearn(engine: &Engine, peer: SiteId, position: u64) -> Result<()
     Ok(())
 }
 
+/// How much of a peer's log is known.
+pub(in super::super) fn known_of(engine: &Engine, peer: SiteId) -> Result<u64, StoreError> {
+    let Some(ordinal) = engine.sites.existing(peer) else { return Ok(0) };
+    Ok(known_before(engine, ordinal, engine.meta.head as u64 + 1)?.0)
+}
+
+/// How much of our log a peer holds for certain.
+pub(in super::super) fn acked_by(engine: &Engine, peer: SiteId) -> Result<u64, StoreError> {
+    Ok(super::peers::get(engine, peer)?.unwrap_or_default().acked.seq)
+}
+
 /// How much of a peer's log, and of its own writes, is known before one of our log numbers.
-fn known_of(engine: &Engine, ordinal: u64, before: u64) -> Result<(u64, Hlc), StoreError> {
+fn known_before(engine: &Engine, ordinal: u64, before: u64) -> Result<(u64, Hlc), StoreError> {
     let known = engine
         .conn
         .prepare_cached(
@@ -69,8 +80,7 @@ pub(in super::super) fn seen(
     after: u64,
     oldest: Hlc,
 ) -> Result<Seen, StoreError> {
-    let acked = super::peers::get(engine, peer)?.unwrap_or_default().acked.seq;
-    let after = after.max(acked);
+    let after = after.max(acked_by(engine, peer)?);
     let mut seen = Seen::default();
     let (_, had) = folds::used_at(engine, after)?;
     if oldest <= had {
@@ -78,13 +88,13 @@ pub(in super::super) fn seen(
     }
     let receiver = engine.sites.existing(peer);
     let position = match receiver {
-        Some(ordinal) => known_of(engine, ordinal, after.saturating_add(1))?.0,
+        Some(ordinal) => known_before(engine, ordinal, after.saturating_add(1))?.0,
         None => 0,
     };
     let mut others = BTreeMap::new();
     for (site, _) in super::peers::all(engine)? {
         if let Some(ordinal) = engine.sites.existing(site).filter(|_| site != peer) {
-            let (_, known) = known_of(engine, ordinal, after.saturating_add(1))?;
+            let (_, known) = known_before(engine, ordinal, after.saturating_add(1))?;
             if known > Hlc::ZERO {
                 others.insert(site, known);
             }

@@ -17,6 +17,6 @@ mod meeting;
 mod peers;
 mod visit;
 
-pub(super) use heard::{Heard, heard, seen};
+pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub use meeting::{acked, announce, clock_jumped, identify, meet};
 pub use peers::pending;

@@ -89,7 +89,8 @@ impl Replica {
         let lease = lease(&path, &options)?;
         let file = FileIdentity::of(&path).map_err(|error| OpenError::io(&path, error))?;
         let interrupt = conn.get_interrupt_handle();
-        let engine = Engine::load(conn).map_err(|error| OpenError::store(&path, error))?;
+        let mut engine = Engine::load(conn).map_err(|error| OpenError::store(&path, error))?;
+        engine.conflict_limits = options.conflicts;
         let applied = Readers::new(options.applied_buffer);
         Ok(Replica {
             shared: Arc::new(Shared {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::catalog::IdentityKind;
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::identity;
 use super::super::introspect;
@@ -44,6 +45,8 @@ pub struct ReplicaStatus {
     pub parked: u64,
     /// The first thousand of them.
     pub parked_rows: Vec<ParkedRow>,
+    /// How many conflicts are in the log.
+    pub conflicts: u64,
     /// The replicas that were met, the latest first.
     pub peers: Vec<PeerStatus>,
 }
@@ -105,6 +108,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
         pending_changes: 0,
         parked: 0,
         parked_rows: Vec::new(),
+        conflicts: 0,
         peers: Vec::new(),
     };
     if !engine.is_tracked() {
@@ -117,6 +121,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
     status.position = summary.position;
     status.pending_changes = summary.pending_changes;
     status.parked = summary.parked;
+    status.conflicts = summary.conflicts;
     status.tables = tables(engine, &mut status.untracked)?;
     status.parked_rows = parked_rows(engine)?;
     status.peers = peers(engine)?;
@@ -216,6 +221,7 @@ pub(super) fn summary(engine: &Engine) -> Result<Summary, StoreError> {
     Ok(Summary {
         pending_changes: journal + unacked,
         parked,
+        conflicts: conflict::count(engine)?,
         position: engine.lineage.cursor_at(engine.meta.head as u64),
     })
 }
