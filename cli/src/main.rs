@@ -1,5 +1,6 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
+mod conflicts;
 mod demo;
 mod diff;
 mod failure;
@@ -9,6 +10,7 @@ mod meter;
 mod output;
 mod progress;
 mod replica;
+mod rules;
 mod signals;
 mod status;
 mod sync;
@@ -68,6 +70,8 @@ enum Command {
     Sync(sync::Args),
     Status(status::Args),
     Diff(diff::Args),
+    Conflicts(conflicts::Args),
+    Rules(rules::Args),
     Demo(demo::Args),
 }
 
@@ -80,6 +84,8 @@ impl Command {
             Command::Sync(args) => sync::run(args),
             Command::Status(args) => status::run(args),
             Command::Diff(args) => diff::run(args),
+            Command::Conflicts(args) => conflicts::run(args),
+            Command::Rules(args) => rules::run(args),
             Command::Demo(args) => demo::run(args),
         }
     }

@@ -93,6 +93,10 @@ fn told(status: &ReplicaStatus) -> String {
         }
         lines.extend(table.lines().into_iter().map(|line| format!("  {line}")));
     }
+    if status.conflicts > 0 {
+        let conflicts = count(status.conflicts, "conflict is", "conflicts are");
+        lines.push(format!("{conflicts} in the log: pocketsync conflicts {}", status.path.display()));
+    }
     for peer in &status.peers {
         let catching_up = if peer.catching_up { ", in the middle of catching up" } else { "" };
         lines.push(styled(
@@ -120,6 +124,7 @@ struct Report {
     pending_changes: u64,
     parked: u64,
     parked_rows: Vec<ParkedReport>,
+    conflicts: u64,
     peers: Vec<PeerReport>,
 }
 
@@ -184,6 +189,7 @@ impl Report {
             pending_changes: status.pending_changes,
             parked: status.parked,
             parked_rows: parked.collect(),
+            conflicts: status.conflicts,
             peers: peers.collect(),
         }
     }

@@ -1,8 +1,12 @@
 //! The rules about conflicts, through the handle of a replica.
 
+use std::path::Path;
+
+use super::error::OpenError;
 use super::handle::Replica;
+use super::options::ReplicaOptions;
 use crate::conflict::{RULES_TABLE, Rule, Rules};
-use crate::store::sqlite::rules;
+use crate::store::sqlite::{connection, rules};
 use crate::store::{StoreError, StoreErrorKind};
 
 impl Replica {
@@ -12,6 +16,16 @@ impl Replica {
     /// When the file cannot be read.
     pub fn rules(&self) -> Result<Rules, StoreError> {
         self.with(|open| Ok(rules::read(&open.engine.conn)?))
+    }
+
+    /// The rules that a file holds, without becoming its engine.
+    ///
+    /// # Errors
+    /// When the file is missing, not a database, or was written by a newer version.
+    pub fn inspect_rules(path: impl AsRef<Path>, options: ReplicaOptions) -> Result<Rules, OpenError> {
+        let path = path.as_ref();
+        let conn = connection::open(path, &options)?;
+        rules::read(&conn).map_err(|error| OpenError::store(path, error.into()))
     }
 
     /// Sets a rule in place of the one for the same table or column, as an ordinary local write:
