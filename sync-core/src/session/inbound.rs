@@ -31,6 +31,8 @@ pub(super) struct Inbound {
     pending_bytes: usize,
     applying: Option<Batch>,
     caught_up: bool,
+    /// An acknowledgement that waits for what the merge wrote of its own.
+    unsaid: Option<Cursor>,
 }
 
 /// What the store is merging.
@@ -158,6 +160,7 @@ impl Session {
         self.event(Event::Received { bytes: batch.bytes, rows: batch.rows });
         let mut durable = None;
         let mut gap = None;
+        let mut answered = self.inbound.unsaid.is_some();
         for (outcome, last) in outcomes.into_iter().zip(batch.lasts) {
             let complete = match outcome {
                 ChunkOutcome::Staged { held } => {
@@ -169,6 +172,7 @@ impl Session {
                     if let Some(committed) = committed {
                         // What the merge wrote of its own is news for the peer.
                         if committed.derived {
+                            answered = true;
                             self.want_extract();
                         }
                         self.event(Event::Applied(committed));
@@ -186,13 +190,25 @@ impl Session {
             }
         }
         if let Some(cursor) = durable {
-            self.send(&Message::Ack(Ack { cursor }));
+            // Whoever hears that all of its own has arrived may go: it hears of the answer before.
+            self.inbound.unsaid = Some(cursor);
+            if !answered || !self.may_tell() {
+                self.acknowledge();
+            }
         }
         if let Some(held) = gap {
+            self.acknowledge();
             let message = format!("a push does not begin where the store stands, at {}", held.seq);
             return self.fail(ErrorCode::Gap, message);
         }
         self.pump_inbound(now);
         self.pump_outbound(now);
+    }
+
+    /// Says how far the other side's log is held, if that is not said yet.
+    pub(super) fn acknowledge(&mut self) {
+        if let Some(cursor) = self.inbound.unsaid.take() {
+            self.send(&Message::Ack(Ack { cursor }));
+        }
     }
 }

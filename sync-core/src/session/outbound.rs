@@ -139,7 +139,17 @@ impl Session {
             let body = Body::seal(&changeset, out.compress);
             self.push(to, last, body, seen);
         }
+        if let Phase::Live(link) = &self.phase
+            && !link.outbound.wanted
+        {
+            self.acknowledge();
+        }
         self.pump_outbound(now);
+    }
+
+    /// Whether the other side is told of changes.
+    pub(super) fn may_tell(&self) -> bool {
+        matches!(&self.phase, Phase::Live(link) if link.rights.read)
     }
 
     fn push(&mut self, to: Cursor, last: bool, body: Body, seen: Seen) {
