@@ -352,8 +352,10 @@ fn rules_decide_a_conflict_and_what_lost_is_brought_back() {
     let log = stdout(&expect(0, ["conflicts", text(&b), "--table", "note"]));
     assert!(log.contains("from b"), "{log}");
     assert!(stdout(&expect(0, ["status", text(&b)])).contains("1 conflict is in the log"));
-    expect(0, ["conflicts", "restore", text(&b), "1"]);
-    assert!(stderr(&expect(2, ["conflicts", "restore", text(&b), "7"])).contains("no conflict 7"));
+    let log: serde_json::Value =
+        serde_json::from_str(&stdout(&expect(0, ["conflicts", text(&b), "--json"]))).unwrap();
+    expect(0, ["conflicts", "restore", text(&b), &log[0]["id"].to_string()]);
+    assert!(stderr(&expect(2, ["conflicts", "restore", text(&b), "77"])).contains("no conflict 77"));
     sync(&b);
     sync(&a);
     assert_eq!(title(&a), "from b");

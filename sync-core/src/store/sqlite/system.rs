@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS __pocketsync_conflict(
   id INTEGER PRIMARY KEY, logged_ms INTEGER NOT NULL, table_name TEXT NOT NULL, column_name TEXT,
   winner TEXT NOT NULL, rule TEXT NOT NULL, open INTEGER NOT NULL, peer INTEGER NOT NULL,
   tbl INTEGER, col INTEGER, own_seq INTEGER, known INTEGER, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS __pocketsync_conflict_age ON __pocketsync_conflict(logged_ms);
 CREATE INDEX IF NOT EXISTS __pocketsync_conflict_own ON __pocketsync_conflict(own_seq) WHERE own_seq IS NOT NULL;
 -- Pieces of a group that is not complete yet, as encoded changesets.
 CREATE TABLE IF NOT EXISTS __pocketsync_staging(

@@ -89,8 +89,13 @@ impl Detector {
             let came = Write::new(Written::Value(cell.value.clone()), cell.version);
             let winner = if cell.version > own.cell.version { Winner::Came } else { Winner::Here };
             let told = OwnCell { table: table_no, column, seq: own.seq, known: self.known };
+            let conflict =
+                self.entry(engine, &name, change, Some(column_name), (here, came), winner, rule.as_str());
+            if answers {
+                log::supersede(engine, &conflict, &told)?;
+            }
             let told = (own.seq > self.acked).then_some(told);
-            self.log(engine, &name, change, Some(column_name), (here, came), winner, rule.as_str(), told)?;
+            log::put(engine, self.ordinal, &conflict, told)?;
         }
         let own_cells = record.cells.values().filter(|held| is_mine(held.cell.version, held.seq));
         let newest = own_cells.map(|held| held.cell.version).max();
@@ -102,7 +107,8 @@ impl Detector {
             let cells = record.cells.iter().map(|(column, held)| (*column, held.cell.value.clone()));
             let here = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
             let came = Write::new(Written::Deleted, death);
-            self.log(engine, &name, change, None, (here, came), Winner::Came, DELETE_WINS, None)?;
+            let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Came, DELETE_WINS);
+            log::put(engine, self.ordinal, &conflict, None)?;
         } else if let Some(death) = record.life.died.filter(|died| is_mine(*died, record.life_seq))
             && let Some(newest) = change.cells.iter().map(|cell| cell.version).max()
             && newest.site != self.us
@@ -112,7 +118,8 @@ impl Detector {
             let cells = change.cells.iter().map(|cell| (columns[cell.column as usize], cell.value.clone()));
             let here = Write::new(Written::Deleted, death);
             let came = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
-            self.log(engine, &name, change, None, (here, came), Winner::Here, DELETE_WINS, None)?;
+            let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Here, DELETE_WINS);
+            log::put(engine, self.ordinal, &conflict, None)?;
         }
         Ok(())
     }
@@ -133,7 +140,7 @@ impl Detector {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of an entry")]
-    fn log(
+    fn entry(
         &self,
         engine: &Engine,
         table: &str,
@@ -142,9 +149,8 @@ impl Detector {
         (here, came): (Write, Write),
         winner: Winner,
         rule: &str,
-        told: Option<OwnCell>,
-    ) -> Result<(), StoreError> {
-        let conflict = LoggedConflict {
+    ) -> LoggedConflict {
+        LoggedConflict {
             id: 0,
             logged_ms: engine.meta.clock().ms(),
             table: table.to_owned(),
@@ -155,7 +161,6 @@ impl Detector {
             winner,
             rule: rule.to_owned(),
             open: false,
-        };
-        log::put(engine, self.ordinal, &conflict, told)
+        }
     }
 }

@@ -52,6 +52,22 @@ pub(super) fn put(
     Ok(())
 }
 
+/// Takes out what was logged of our own write in the same cell, against others: there is a decision now.
+pub(super) fn supersede(engine: &Engine, decided: &LoggedConflict, own: &OwnCell) -> Result<(), StoreError> {
+    let mut statement = engine.conn.prepare_cached(
+        "SELECT id, logged_ms, body FROM __pocketsync_conflict WHERE own_seq = ?1 AND tbl = ?2 AND col = ?3",
+    )?;
+    let mut rows = statement.query(params![own.seq as i64, own.table, own.column])?;
+    while let Some(row) = rows.next()? {
+        let earlier = read(row)?;
+        if earlier.row == decided.row && earlier.here == decided.here {
+            let sql = "DELETE FROM __pocketsync_conflict WHERE id = ?1";
+            engine.conn.prepare_cached(sql)?.execute([earlier.id as i64])?;
+        }
+    }
+    Ok(())
+}
+
 fn read(row: &Row<'_>) -> Result<LoggedConflict, StoreError> {
     let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
     let body = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
@@ -94,9 +110,7 @@ pub(in super::super) fn get(engine: &Engine, id: u64) -> Result<Option<LoggedCon
 
 /// How many there are.
 pub(in super::super) fn count(engine: &Engine) -> Result<u64, StoreError> {
-    // The oldest go first, so there are no gaps; asked often, and this costs nothing.
-    let sql = "SELECT ifnull((SELECT max(id) FROM __pocketsync_conflict) + 1
-               - (SELECT min(id) FROM __pocketsync_conflict), 0)";
+    let sql = "SELECT count(*) FROM __pocketsync_conflict";
     let count: i64 = engine.conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     Ok(count as u64)
 }
