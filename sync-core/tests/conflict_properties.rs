@@ -67,7 +67,7 @@ fn whatever(conflict: &Conflict) -> Resolution {
 }
 
 /// One write: what it said, and what the writer saw there.
-struct Written1 {
+struct OneWrite {
     value: i64,
     over: Option<i64>,
 }
@@ -79,7 +79,7 @@ struct World {
     now: u64,
     skew_ms: [i64; DEVICES],
     values: i64,
-    writes: Vec<Written1>,
+    writes: Vec<OneWrite>,
     /// Values that somebody deleted while seeing them.
     deleted: BTreeSet<i64>,
 }
@@ -157,7 +157,7 @@ impl World {
         });
         if let Some(over) = over {
             self.values = value;
-            self.writes.push(Written1 { value, over });
+            self.writes.push(OneWrite { value, over });
         }
     }
 

@@ -4,17 +4,24 @@
 //! else, and which the sender did not know of when it wrote. The lattice has decided already when
 //! this looks. Where a rule wants something else, the answer is a new write of the hub's, over both
 //! sides and under a log number of nobody's: the lattice is never bent, and everybody gets it.
+//!
+//! ```text
+//! rules     the rules, as the records have them     settle    who wins, and the hub's own writes
+//! ```
+
+mod rules;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rules::rules;
+use settle::Found;
+
 use super::{LogState, Names, Records};
 use crate::change::RowChange;
 use crate::clock::Version;
-use crate::conflict::{
-    Conflict, ContestedColumn, LoggedConflict, OnDelete, RULES_TABLE, Resolution, Rule, Rules, Seen,
-    SeenStep, Strategy, Winner, Write, Written,
-};
+use crate::conflict::{LoggedConflict, Rules, Seen, SeenStep, Strategy, Winner, Write, Written};
 use crate::id::{RowId, Scope, SiteId};
 use crate::merge::Cell;
 use crate::store::{Record, RecordCell, StoreError};
@@ -203,34 +210,6 @@ impl<'a> Judge<'a> {
         version.site != self.sender && !step.knows(seq, version.site, version.hlc)
     }
 
-    fn settle_death(
-        &self,
-        table: &str,
-        clash: &DeathClash,
-        (here, came): (Write, Write),
-        changer: Winner,
-        merged: &mut Record,
-        found: &mut Found,
-    ) {
-        let rule = if is_ours(table) { OnDelete::default() } else { self.rules.on_delete(table) };
-        let is_undone = rule == OnDelete::LastWriterWins && clash.may_be_undone && clash.change > clash.death;
-        if is_undone {
-            merged.life.undone = merged.life.undone.max(merged.life.died);
-            merged.life_seq = self.seq + 1;
-            found.answered = true;
-        }
-        let deleter = if changer == Winner::Here { Winner::Came } else { Winner::Here };
-        let winner = if is_undone { changer } else { deleter };
-        found.logged.push(Unfinished {
-            column: None,
-            here,
-            came,
-            winner,
-            rule: rule.as_str().to_owned(),
-            open: false,
-        });
-    }
-
     /// The cells that both sides wrote, with different values.
     fn clashes(
         &self,
@@ -280,114 +259,6 @@ impl<'a> Judge<'a> {
         }
         Ok(clashes)
     }
-
-    /// What the hub's resolver says to the columns that are its own.
-    #[allow(clippy::too_many_arguments, reason = "all of it is what a resolver sees")]
-    fn ask(
-        &self,
-        state: &LogState,
-        name: &str,
-        id: &RowId,
-        clashes: &[CellClash],
-        hub_row: BTreeMap<String, Value>,
-        own: &Own,
-        table: u32,
-    ) -> Answer {
-        let mut incoming_row = hub_row.clone();
-        incoming_row.extend(own.named(&state.names, table));
-        let asked = clashes.iter().filter(|clash| clash.strategy == Strategy::Resolver);
-        let columns = asked.map(|clash| ContestedColumn {
-            name: clash.name.clone(),
-            hub: clash.here(),
-            incoming: clash.came(),
-        });
-        let conflict = Conflict {
-            scope: self.scope.clone(),
-            table: name.to_owned(),
-            row: id.clone(),
-            columns: columns.collect(),
-            hub_row,
-            incoming_row,
-        };
-        match state.resolver.ask(&conflict) {
-            None => Answer::Nobody,
-            Some(Err(_)) => Answer::Park("resolver panicked"),
-            Some(Ok(Resolution::KeepHub)) => Answer::Hub,
-            Some(Ok(Resolution::KeepIncoming)) => Answer::Incoming,
-            Some(Ok(Resolution::Park)) => Answer::Park("resolver"),
-            Some(Ok(Resolution::Merged(values))) => {
-                let number = |(name, value)| Some((state.names.existing_column(table, name)?, value));
-                let values = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
-                match values.map(number).collect() {
-                    Some(values) => Answer::Merged(values),
-                    None => Answer::Park("resolver named a column that there is not"),
-                }
-            }
-        }
-    }
-
-    fn settle_cells(
-        &self,
-        state: &LogState,
-        table: u32,
-        clashes: &[CellClash],
-        answer: Option<Answer>,
-        merged: &mut Record,
-        found: &mut Found,
-    ) {
-        let mut wanted: BTreeMap<u32, Value> = BTreeMap::new();
-        for clash in clashes {
-            let later = if clash.came > clash.here { Winner::Came } else { Winner::Here };
-            let (winner, rule, open) = match (clash.strategy, &answer) {
-                (Strategy::HubWins, _) => (Winner::Here, "hub_wins", false),
-                (Strategy::ClientWins, _) => (Winner::Came, "client_wins", false),
-                (Strategy::Resolver, Some(Answer::Hub)) => (Winner::Here, "resolver", false),
-                (Strategy::Resolver, Some(Answer::Incoming)) => (Winner::Came, "resolver", false),
-                (Strategy::Resolver, Some(Answer::Park(why))) => (later, *why, true),
-                (Strategy::Resolver, Some(Answer::Merged(values))) => match values.get(&clash.column) {
-                    Some(value) if *value == clash.here.value => (Winner::Here, "resolver", false),
-                    Some(value) if *value == clash.came.value => (Winner::Came, "resolver", false),
-                    Some(_) => (Winner::Neither, "resolver", false),
-                    None => (later, "resolver", false),
-                },
-                (Strategy::Resolver, _) => (later, "last_write_wins: the hub has no resolver", false),
-                _ => (later, "last_write_wins", false),
-            };
-            match winner {
-                _ if !clash.is_shown => {}
-                Winner::Here => drop(wanted.insert(clash.column, clash.here.value.clone())),
-                Winner::Came => drop(wanted.insert(clash.column, clash.came.value.clone())),
-                Winner::Neither => {}
-            }
-            if clash.is_news {
-                found.logged.push(Unfinished {
-                    column: Some(clash.name.clone()),
-                    here: clash.here(),
-                    came: clash.came(),
-                    winner,
-                    rule: rule.to_owned(),
-                    open,
-                });
-            }
-        }
-        if let Some(Answer::Merged(values)) = answer {
-            wanted.extend(values);
-        }
-        debug_assert!(wanted.keys().all(|&column| state.names.column_name(table, column).is_some()));
-        for (column, value) in wanted {
-            let shown = merged.cells.get(&column).filter(|held| merged.life.covers(held.cell.version));
-            if shown.is_some_and(|held| held.cell.value == value) {
-                continue;
-            }
-            let contested = clashes.iter().filter(|clash| clash.column == column);
-            let contested = contested.flat_map(|clash| [clash.here.version, clash.came.version]);
-            let held = merged.cells.get(&column).map(|held| held.cell.version);
-            let above = contested.chain(held).chain(merged.life.versions()).map(|version| version.hlc);
-            let version = Version::new(above.max().unwrap_or_default().next(), state.site);
-            merged.cells.insert(column, RecordCell { cell: Cell { version, value }, seq: self.seq + 1 });
-            found.answered = true;
-        }
-    }
 }
 
 /// A deletion and a change that did not know of each other.
@@ -429,30 +300,6 @@ impl CellClash {
     }
 }
 
-/// What a resolver said, with store column numbers.
-enum Answer {
-    Nobody,
-    Hub,
-    Incoming,
-    Merged(BTreeMap<u32, Value>),
-    Park(&'static str),
-}
-
-struct Found {
-    logged: Vec<Unfinished>,
-    answered: bool,
-}
-
-/// A conflict as far as its row does not say.
-struct Unfinished {
-    column: Option<String>,
-    here: Write,
-    came: Write,
-    winner: Winner,
-    rule: String,
-    open: bool,
-}
-
 /// Whether a table is PocketSync's own, for which there are no rules.
 fn is_ours(table: &str) -> bool {
     table.starts_with("__pocketsync_")
@@ -461,45 +308,4 @@ fn is_ours(table: &str) -> bool {
 /// The latest time that is known of from any write.
 fn latest_ms(state: &LogState) -> u64 {
     state.sites.iter().map(|(_, known)| known.hlc.ms()).max().unwrap_or_default()
-}
-
-/// The rules of the scope, as its records have them.
-fn rules(records: &mut impl Records) -> Result<Arc<Rules>, StoreError> {
-    if let Some(rules) = &records.state().rules {
-        return Ok(Arc::clone(rules));
-    }
-    let rules = Arc::new(read_rules(records)?);
-    records.state_mut().rules = Some(Arc::clone(&rules));
-    Ok(rules)
-}
-
-fn read_rules(records: &impl Records) -> Result<Rules, StoreError> {
-    let names = &records.state().names;
-    let Some(table) = names.existing_table(RULES_TABLE) else { return Ok(Rules::default()) };
-    let columns = ["strategy", "on_delete", "merge"].map(|name| names.existing_column(table, name));
-    let mut rules = Vec::new();
-    records.table(table, &mut |id, record| {
-        let RowId::Natural(key) = id else { return };
-        let [Value::Text(table), Value::Text(column)] = &key[..] else { return };
-        if !record.life.is_alive() {
-            return;
-        }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let word = |column: Option<u32>| {
-            let held = record.cells.get(&column?)?;
-            match &held.cell.value {
-                Value::Text(word) if record.life.covers(held.cell.version) => Some(text(word)),
-                _ => None,
-            }
-        };
-        let [strategy, on_delete, merge] = columns.map(word);
-        rules.push(Rule::parse(
-            &text(table),
-            &text(column),
-            strategy.as_deref(),
-            on_delete.as_deref(),
-            merge.as_deref(),
-        ));
-    })?;
-    Ok(Rules::new(rules))
 }
