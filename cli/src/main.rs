@@ -1,5 +1,6 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
+mod conflicts;
 mod connector;
 mod demo;
 mod diff;
@@ -12,6 +13,7 @@ mod output;
 mod parked;
 mod progress;
 mod replica;
+mod rules;
 mod signals;
 mod status;
 mod sync;
@@ -73,6 +75,8 @@ enum Command {
     Status(status::Args),
     Parked(parked::Args),
     Diff(diff::Args),
+    Conflicts(conflicts::Args),
+    Rules(rules::Args),
     Demo(demo::Args),
 }
 
@@ -87,6 +91,8 @@ impl Command {
             Command::Status(args) => status::run(args),
             Command::Parked(args) => parked::run(args),
             Command::Diff(args) => diff::run(args),
+            Command::Conflicts(args) => conflicts::run(args),
+            Command::Rules(args) => rules::run(args),
             Command::Demo(args) => demo::run(args),
         }
     }

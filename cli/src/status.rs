@@ -96,6 +96,10 @@ fn told(status: &ReplicaStatus) -> String {
     for warning in &status.schema_warnings {
         lines.push(format!("{} {warning}", styled(ODD, "note:")));
     }
+    if status.conflicts > 0 {
+        let conflicts = count(status.conflicts, "conflict is", "conflicts are");
+        lines.push(format!("{conflicts} in the log: pocketsync conflicts {}", status.path.display()));
+    }
     for peer in &status.peers {
         let catching_up = if peer.catching_up { ", in the middle of catching up" } else { "" };
         lines.push(styled(
@@ -124,6 +128,7 @@ struct Report {
     parked: u64,
     parked_rows: Vec<ParkedReport>,
     schema_warnings: Vec<String>,
+    conflicts: u64,
     peers: Vec<PeerReport>,
 }
 
@@ -189,6 +194,7 @@ impl Report {
             parked: status.parked,
             parked_rows: parked.collect(),
             schema_warnings: status.schema_warnings.iter().map(ToString::to_string).collect(),
+            conflicts: status.conflicts,
             peers: peers.collect(),
         }
     }

@@ -23,7 +23,20 @@ fn help_teaches_and_documents_the_exit_codes() {
     for needed in ["pocketsync demo", "Exit codes", "RUST_LOG", "NO_COLOR"] {
         assert!(help.contains(needed), "{needed} is missing in:\n{help}");
     }
-    for command in ["hub", "track", "untrack", "migrate", "sync", "status", "parked", "diff", "demo"] {
+    let commands = [
+        "hub",
+        "track",
+        "untrack",
+        "migrate",
+        "sync",
+        "status",
+        "parked",
+        "diff",
+        "conflicts",
+        "rules",
+        "demo",
+    ];
+    for command in commands {
         let help = stdout(&expect(0, [command, "--help"]));
         assert!(help.contains("Example"), "{command} has no example:\n{help}");
         assert!(help.lines().all(|line| line.len() <= 100), "{command}:\n{help}");
@@ -367,4 +380,58 @@ fn parked_rows_are_listed_with_their_reason_and_can_be_discarded() {
         expect(0, ["sync", text(file), "--hub", &hub.url, "--scope", "s"]);
     }
     expect(0, ["parked", text(&b)]);
+}
+
+#[test]
+fn rules_decide_a_conflict_and_what_lost_is_brought_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let data = folder.path().join("hub");
+    let hub = Hub::start(&data, "127.0.0.1:0", &[]);
+    let sync = |file: &Path| expect(0, ["sync", text(file), "--hub", &hub.url, "--scope", "s"]);
+    for file in [&a, &b] {
+        database(file, "CREATE TABLE note(id TEXT PRIMARY KEY NOT NULL, title TEXT);");
+        expect(0, ["track", text(file)]);
+    }
+    database(&a, "INSERT INTO note VALUES('x', 'old')");
+    expect(0, ["rules", "set", text(&a), "note.title", "hub_wins"]);
+    expect(0, ["rules", "set", text(&a), "note", "--on-delete", "last_writer_wins"]);
+    expect(2, ["rules", "set", text(&a), "note", "nobody_wins"]);
+    sync(&a);
+    sync(&b);
+    let rules: serde_json::Value =
+        serde_json::from_str(&stdout(&expect(0, ["rules", text(&b), "--json"]))).unwrap();
+    assert_eq!(
+        (&rules[0]["on_delete"], &rules[1]["strategy"]),
+        (&"last_writer_wins".into(), &"hub_wins".into())
+    );
+    assert!(stdout(&expect(0, ["conflicts", text(&b)])).contains("no conflicts"));
+
+    database(&a, "UPDATE note SET title = 'from a'");
+    std::thread::sleep(Duration::from_millis(5));
+    database(&b, "UPDATE note SET title = 'from b'");
+    for file in [&a, &b, &a] {
+        sync(file);
+    }
+    expect(0, ["diff", text(&a), text(&b)]);
+    let title = |file: &Path| -> String {
+        Connection::open(file).unwrap().query_row("SELECT title FROM note", (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(title(&b), "from a");
+    let of_hub = expect(0, ["conflicts", text(&data.join("hub.db")), "--json", "--since", "1h"]);
+    let of_hub: serde_json::Value = serde_json::from_str(&stdout(&of_hub)).unwrap();
+    assert_eq!((&of_hub[0]["scope"], &of_hub[0]["rule"]), (&"s".into(), &"hub_wins".into()), "{of_hub}");
+    assert_eq!(of_hub[0]["came"]["value"], "'from b'");
+
+    let log = stdout(&expect(0, ["conflicts", text(&b), "--table", "note"]));
+    assert!(log.contains("from b"), "{log}");
+    assert!(stdout(&expect(0, ["status", text(&b)])).contains("1 conflict is in the log"));
+    let log: serde_json::Value =
+        serde_json::from_str(&stdout(&expect(0, ["conflicts", text(&b), "--json"]))).unwrap();
+    expect(0, ["conflicts", "restore", text(&b), &log[0]["id"].to_string()]);
+    assert!(stderr(&expect(2, ["conflicts", "restore", text(&b), "77"])).contains("no conflict 77"));
+    sync(&b);
+    sync(&a);
+    assert_eq!(title(&a), "from b");
+    expect(0, ["rules", "unset", text(&a), "note.title"]);
 }

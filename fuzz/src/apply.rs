@@ -94,6 +94,7 @@ fn chunk(n: usize, from: u64, last: bool, changeset: Changeset) -> Chunk {
         lineage: Arc::new(lineage),
         last,
         changeset,
+        seen: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use pocketsync_core::Bytes;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{MIN_FRAME_BYTES, Message};
+use pocketsync_core::wire::{MIN_FRAME_BYTES, Message, PushSeen};
 
 use crate::memory::allocated;
 
@@ -56,7 +56,7 @@ fn check_message(message: &Message, len: usize) {
         }
         assert_eq!(assembler.push(last.clone()).as_ref(), Ok(&Some(message.clone())));
     }
-    if let Message::Push(push) = message {
+    if let Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) = message {
         let limit = 4 * len + 256;
         let (total, opened) = allocated(|| push.body.open(limit));
         assert!(total <= 64 * limit + 1024, "{total} bytes for a body that may have {limit}");

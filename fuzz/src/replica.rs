@@ -81,6 +81,7 @@ impl Replica {
                 to: extracted.to.clone(),
                 last: extracted.last,
                 changeset: extracted.changeset,
+                seen: extracted.seen,
             };
             self.apply(vec![chunk]);
             assert!(extracted.last || extracted.to != self.held, "an extract without progress");

@@ -23,7 +23,7 @@ use pocketsync_core::store::{
 };
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{ErrorCode, Message, WireError};
+use pocketsync_core::wire::{ErrorCode, Message, PushSeen, WireError};
 
 use crate::draw::messages::{Known, spoiled};
 use crate::draw::values::{NOON_MS, nth_site};
@@ -326,7 +326,7 @@ impl Rig {
         match &message {
             Message::Hello(_) => assert!(self.told.identity),
             Message::Welcome(_) => assert!(self.told.met),
-            Message::Push(push) => {
+            Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
                 assert!(self.told.met);
                 let at = self.told.extracted.iter().position(|to| *to == push.to);
                 self.told.extracted.swap_remove(at.expect("a push of what was not extracted"));

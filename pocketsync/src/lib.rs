@@ -74,7 +74,8 @@ pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]
 pub use pocketsync_core::testkit;
 pub use pocketsync_core::{
-    Bytes, admission, change, clock, driver, hub, id, lineage, merge, session, store, transport, value, wire,
+    Bytes, admission, change, clock, conflict, driver, hub, id, lineage, merge, session, store, transport,
+    value, wire,
 };
 
 pub use pocketsync_core::admission::Admission;

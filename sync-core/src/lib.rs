@@ -85,6 +85,7 @@ pub mod admission;
 pub mod change;
 pub mod clock;
 pub mod codec;
+pub mod conflict;
 pub mod driver;
 pub mod hub;
 pub mod id;

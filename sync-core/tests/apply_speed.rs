@@ -51,6 +51,7 @@ impl Log {
                 to: at(n + 1),
                 last: true,
                 changeset: changeset.clone(),
+                seen: Default::default(),
             };
             let mut outcomes = device.engine.write(|engine| apply::run(engine, vec![chunk])).unwrap();
             let ChunkOutcome::Applied { committed, .. } = outcomes.remove(0) else { panic!("not taken") };

@@ -294,6 +294,7 @@ fn apply(device: &mut Device, sender: &mut Device) {
         to: told.to,
         last: true,
         changeset: told.changeset,
+        seen: told.seen,
     };
     device.engine.write(|engine| apply::run(engine, vec![chunk])).unwrap();
 }

@@ -14,7 +14,7 @@ use pocketsync_core::session::{AdmitRequest, SessionEnd};
 use pocketsync_core::store::{
     Holding, Knowledge, Meet, MemoryStore, Met, Peer, Store, StoreReply, StoreRequest,
 };
-use pocketsync_core::wire::{ErrorCode, Message, Welcome, WireError, frame};
+use pocketsync_core::wire::{ErrorCode, Message, PROTOCOL, Welcome, WireError, frame};
 
 fn lineage() -> Lineage {
     let mut lineage = Lineage::default();
@@ -67,7 +67,7 @@ fn a_newer_protocol_that_speaks_ours_is_welcome() {
     let mut newer = hello(site(1), lineage());
     newer.protocol = 9;
     let heard = rig.say(conn, &Message::Hello(newer));
-    assert!(matches!(&heard[0], Message::Welcome(Welcome { protocol: 1, .. })));
+    assert!(matches!(&heard[0], Message::Welcome(Welcome { protocol: PROTOCOL, .. })));
 }
 
 #[test]

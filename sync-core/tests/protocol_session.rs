@@ -13,7 +13,7 @@ use pocketsync_core::merge::Life;
 use pocketsync_core::session::{Event, Rights, SessionEnd};
 use pocketsync_core::store::MemoryStore;
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, WireError, frame};
+use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen, WireError, frame};
 
 fn lineage() -> Lineage {
     let mut lineage = Lineage::default();
@@ -303,12 +303,14 @@ fn two_changes_while_an_extract_runs_make_one_more() {
         session.local_changed(now);
         session.local_changed(now);
     });
-    assert!(matches!(heard[..], [Message::Push(_)]));
+    assert!(matches!(heard[..], [Message::Push(_) | Message::PushSeen(_)]));
     assert_eq!(rig.requests.len() - before, 2);
     let acks: Vec<Message> = heard
         .into_iter()
         .filter_map(|message| match message {
-            Message::Push(push) => Some(Message::Ack(Ack { cursor: push.to })),
+            Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
+                Some(Message::Ack(Ack { cursor: push.to }))
+            }
             _ => None,
         })
         .collect();
@@ -353,4 +355,17 @@ fn what_is_committed_after_the_link_was_lost_is_still_told() {
     session.handle_store(now, id, reply);
     assert!(matches!(session.poll_output(), Output::Event(Event::Applied(_))));
     assert!(matches!(session.poll_output(), Output::Closed(SessionEnd::Lost(_))));
+}
+
+#[test]
+fn an_answer_is_told_before_the_push_that_it_answers_is_acknowledged() {
+    let mut rig = HubRig::new(HubConfig::default());
+    let (a, b) = (rig.join(site(1), lineage()), rig.join(site(2), lineage()));
+    let mut death = change(1, WALL);
+    death.tables[0].rows[0].life = Life::died(Version::new(Hlc::from_ms(WALL + 1), site(2)));
+    rig.say(b, &push(0, 1, &death));
+    rig.heard(a);
+    // The birth of a row that is dead already: that it is, is news to whoever tells of the birth.
+    let heard = rig.say(a, &push(0, 1, &change(1, WALL)));
+    assert!(matches!(heard[..], [Message::Push(_), Message::Ack(_)]), "{heard:?}");
 }

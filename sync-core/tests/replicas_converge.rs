@@ -239,6 +239,7 @@ impl World {
                 to: extracted.to.clone(),
                 last: extracted.last,
                 changeset,
+                seen: extracted.seen,
             };
             let taker = &mut self.devices[to];
             let outcome = taker.engine.write(|engine| apply::run(engine, vec![chunk])).unwrap();

@@ -4,14 +4,16 @@ mod generators;
 
 use bytes::Bytes;
 use generators::{changeset, hlc, site};
+use pocketsync_core::clock::Hlc;
 use pocketsync_core::codec::DecodeError;
+use pocketsync_core::conflict::{Seen, SeenStep};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::frame::{Assembler, FrameError, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push, Welcome,
-    WireError,
+    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push, PushSeen,
+    Welcome, WireError,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -90,6 +92,26 @@ fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
+fn seen() -> impl Strategy<Value = Seen> {
+    let step = (1u64..1 << 40, option::of(0..u64::MAX), vec((site(), hlc()), 0..3));
+    vec(step, 0..5).prop_map(|steps| {
+        let (mut seen, mut clock, count) = (Seen::default(), 0, steps.len());
+        for (n, (ahead, position, peers)) in steps.into_iter().enumerate() {
+            clock += ahead;
+            let until = if n + 1 == count { Hlc::MAX } else { Hlc::from_bits(clock) };
+            seen.push(SeenStep { until, position, peers });
+        }
+        seen
+    })
+}
+
+fn push_seen() -> impl Strategy<Value = Message> {
+    (seen(), push()).prop_map(|(seen, push)| match push {
+        Message::Push(push) => Message::PushSeen(PushSeen { seen, push }),
+        other => other,
+    })
+}
+
 fn push() -> impl Strategy<Value = Message> {
     (cursor(), cursor(), any::<bool>(), body()).prop_map(|(a, b, last, body)| {
         let (from, to) = if a.seq <= b.seq { (a, b) } else { (b, a) };
@@ -104,6 +126,7 @@ fn message() -> impl Strategy<Value = Message> {
         hello(),
         welcome(),
         push(),
+        push_seen(),
         cursor().prop_map(|cursor| Message::Ack(Ack { cursor })),
         error.prop_map(Message::Error),
         any::<u64>().prop_map(Message::Ping),

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use pocketsync_core::change::{CellChange, Changeset, RowChange, TableChanges};
 use pocketsync_core::clock::{Hlc, Version};
+use pocketsync_core::conflict::{Seen, SeenStep};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::merge::Life;
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, Welcome, WireError};
+use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Welcome, WireError};
 
 const A: SiteId = SiteId::from_bytes([0xa1; 16]);
 const B: SiteId = SiteId::from_bytes([0xb2; 16]);
@@ -181,6 +182,16 @@ fn push(body: Body) -> Message {
     Message::Push(Push { from: Cursor::at(699, Stamp(u64::MAX)), to: cursor(), last: false, body })
 }
 
+/// A push of a sender that says what it knew.
+fn push_seen() -> Message {
+    let mut seen = Seen::default();
+    seen.push(SeenStep { until: at(0, 0, A).hlc, position: None, peers: Vec::new() });
+    seen.push(SeenStep { until: at(5, 9, A).hlc, position: Some(0), peers: vec![(B, at(0, 3, B).hlc)] });
+    seen.push(SeenStep { until: Hlc::MAX, position: Some(5000), peers: vec![(B, at(0, 3, B).hlc)] });
+    let Message::Push(push) = push(Body::seal(&example(), false)) else { unreachable!() };
+    Message::PushSeen(PushSeen { seen, push })
+}
+
 fn messages() -> Vec<(&'static str, Message)> {
     let hello = Hello {
         protocol: 3,
@@ -220,6 +231,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("welcome", Message::Welcome(welcome)),
         ("push", push(Body::seal(&example(), false))),
         ("push-empty", push(Body::Empty)),
+        ("push-seen", push_seen()),
         ("ack", Message::Ack(Ack { cursor: cursor() })),
         ("error", Message::Error(error)),
         ("ping", Message::Ping(300)),

@@ -2,10 +2,13 @@
 
 use pocketsync_core::Bytes;
 use pocketsync_core::clock::Hlc;
+use pocketsync_core::conflict::{Seen, SeenStep};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, PROTOCOL, Push, Welcome, WireError};
+use pocketsync_core::wire::{
+    Ack, Body, ErrorCode, Hello, Message, PROTOCOL, Push, PushSeen, Welcome, WireError,
+};
 
 use super::changes::changeset;
 use super::values::{NOON_MS, bytes, hlc, site};
@@ -32,7 +35,9 @@ impl Known {
                 let held = welcome.holding.cursor.clone();
                 (vec![welcome.head.clone(), welcome.resumes.clone(), held], Some(welcome.lineage.clone()))
             }
-            Message::Push(push) => (vec![push.from.clone(), push.to.clone()], None),
+            Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
+                (vec![push.from.clone(), push.to.clone()], None)
+            }
             Message::Ack(ack) => (vec![ack.cursor.clone()], None),
             _ => return,
         };
@@ -131,7 +136,8 @@ impl Known {
         Ok(match u.int_in_range(0..=11u8)? {
             0 | 1 => Message::Hello(self.hello(u, scope)?),
             2 | 3 => Message::Welcome(self.welcome(u)?),
-            4..=6 => Message::Push(self.push(u)?),
+            4 | 5 => Message::Push(self.push(u)?),
+            6 => Message::PushSeen(PushSeen { seen: seen(u)?, push: self.push(u)? }),
             7 | 8 => Message::Ack(Ack { cursor: self.cursor(u)? }),
             9 => Message::Ping(u.arbitrary()?),
             10 => Message::Pong(u.arbitrary()?),
@@ -143,6 +149,18 @@ impl Known {
             }),
         })
     }
+}
+
+fn seen(u: &mut Input<'_>) -> Result<Seen> {
+    let mut seen = Seen::default();
+    let mut clock = 0;
+    for _ in 0..u.int_in_range(0..=3u8)? {
+        clock += u.int_in_range(1..=1u64 << 40)?;
+        let position = if u.arbitrary()? { Some(u.int_in_range(0..=6)?) } else { None };
+        seen.push(SeenStep { until: Hlc::from_bits(clock), position, peers: Vec::new() });
+    }
+    seen.push(SeenStep { until: Hlc::MAX, position: Some(u.int_in_range(0..=6)?), peers: Vec::new() });
+    Ok(seen)
 }
 
 fn cursor(u: &mut Input<'_>) -> Result<Cursor> {

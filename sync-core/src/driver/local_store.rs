@@ -46,6 +46,8 @@ pub struct Summary {
     pub pending_changes: u64,
     /// Rows that the replica holds but cannot show yet: a constraint, an unknown column.
     pub parked: u64,
+    /// Conflicts in the replica's log.
+    pub conflicts: u64,
     /// The end of the replica's own log.
     pub position: Cursor,
 }

@@ -55,6 +55,8 @@ pub struct Status {
     pub pending: u64,
     /// Rows that the replica holds but cannot show yet.
     pub parked: u64,
+    /// Conflicts in the replica's log.
+    pub conflicts: u64,
     /// The end of the replica's own log when it was last looked at.
     pub position: Cursor,
     /// Who is on the other side, while connected.

@@ -242,6 +242,7 @@ impl Session {
         // hello it waits for the welcome, and its welcome is one message.
         self.phase = Phase::Live(Box::new(Link {
             peer: introduced.peer,
+            protocol: introduced.protocol,
             rights: introduced.rights,
             trusted_offset_ms: offset_ms.unwrap_or(0),
             keeps_time: introduced.clock.is_some(),

@@ -8,7 +8,7 @@ use super::{Asked, Event, Phase, Session};
 use crate::clock::Now;
 use crate::lineage::{Cursor, Lineage};
 use crate::store::{Chunk, ChunkOutcome, StoreRequest};
-use crate::wire::{Ack, ErrorCode, Message, Push};
+use crate::wire::{Ack, ErrorCode, Message, PushSeen};
 
 /// About how many bytes of changes go to the store in one request.
 const BATCH_BYTES: usize = 1 << 20;
@@ -24,13 +24,15 @@ pub(super) struct Inbound {
     begun: bool,
     lineage: Arc<Lineage>,
     /// Pushes from before the handshake was done.
-    early: VecDeque<Push>,
+    early: VecDeque<PushSeen>,
     /// Pushes that the store has not been given.
-    queue: VecDeque<Push>,
+    queue: VecDeque<PushSeen>,
     /// What was received and is not acknowledged.
     pending_bytes: usize,
     applying: Option<Batch>,
     caught_up: bool,
+    /// An acknowledgement that waits for what the merge wrote of its own.
+    unsaid: Option<Cursor>,
 }
 
 /// What the store is merging.
@@ -48,27 +50,28 @@ impl Session {
         self.inbound.lineage = Arc::new(lineage);
         self.inbound.expected = Some(held);
         // What came while the store was asked about the introduction.
-        for push in std::mem::take(&mut self.inbound.early) {
-            self.handle_push(now, push);
+        for informed in std::mem::take(&mut self.inbound.early) {
+            self.handle_push(now, informed);
         }
     }
 
-    pub(super) fn handle_push(&mut self, now: Now, push: Push) {
+    pub(super) fn handle_push(&mut self, now: Now, informed: PushSeen) {
         if self.is_over() {
             return;
         }
         let inbound = &mut self.inbound;
         let waiting =
-            inbound.pending_bytes + inbound.early.iter().map(|push| cost(&push.body)).sum::<usize>();
+            inbound.pending_bytes + inbound.early.iter().map(|early| cost(&early.push.body)).sum::<usize>();
         if waiting > 0 && waiting >= self.config.window_bytes {
             let limit = self.config.window_bytes;
             return self.fail(ErrorCode::TooLarge, format!("more than {limit} bytes came unacknowledged"));
         }
+        let push = &informed.push;
         if push.to.seq < push.from.seq {
             return self.fail(ErrorCode::BadMessage, "a push that ends before it begins");
         }
         let Some(expected) = &mut inbound.expected else {
-            inbound.early.push_back(push);
+            inbound.early.push_back(informed);
             return;
         };
         // A sender that tells again what we have lost begins earlier; the store knows how far back
@@ -82,7 +85,7 @@ impl Session {
         *expected = push.to.clone();
         inbound.begun = true;
         inbound.pending_bytes += cost(&push.body);
-        inbound.queue.push_back(push);
+        inbound.queue.push_back(informed);
         self.pump_inbound(now);
     }
 
@@ -103,7 +106,7 @@ impl Session {
         let mut weight = 0;
         let mut refused = None;
         while weight < BATCH_BYTES && chunks.len() < BATCH_PUSHES {
-            let Some(push) = inbound.queue.front() else { break };
+            let Some(PushSeen { push, .. }) = inbound.queue.front() else { break };
             let changeset = match push.body.open(self.config.max_message_bytes) {
                 Ok(changeset) => changeset,
                 Err(error) => {
@@ -121,7 +124,7 @@ impl Session {
                 refused = Some((ErrorCode::ClockAhead, format!("a version is {by} ms in the future")));
                 break;
             }
-            let Some(push) = inbound.queue.pop_front() else { break };
+            let Some(PushSeen { push, seen }) = inbound.queue.pop_front() else { break };
             batch.lasts.push(push.last);
             batch.bytes += cost(&push.body);
             batch.rows += changeset.row_count();
@@ -134,6 +137,7 @@ impl Session {
                 to: push.to,
                 last: push.last,
                 changeset,
+                seen,
             });
         }
         // What came before the push that is refused is good, and is taken first: a link that
@@ -156,6 +160,7 @@ impl Session {
         self.event(Event::Received { bytes: batch.bytes, rows: batch.rows });
         let mut durable = None;
         let mut gap = None;
+        let mut answered = self.inbound.unsaid.is_some();
         for (outcome, last) in outcomes.into_iter().zip(batch.lasts) {
             let complete = match outcome {
                 ChunkOutcome::Staged { held } => {
@@ -167,6 +172,7 @@ impl Session {
                     if let Some(committed) = committed {
                         // What the merge wrote of its own is news for the peer.
                         if committed.derived {
+                            answered = true;
                             self.want_extract();
                         }
                         self.event(Event::Applied(committed));
@@ -184,13 +190,25 @@ impl Session {
             }
         }
         if let Some(cursor) = durable {
-            self.send(&Message::Ack(Ack { cursor }));
+            // Whoever hears that all of its own has arrived may go: it hears of the answer before.
+            self.inbound.unsaid = Some(cursor);
+            if !answered || !self.may_tell() {
+                self.acknowledge();
+            }
         }
         if let Some(held) = gap {
+            self.acknowledge();
             let message = format!("a push does not begin where the store stands, at {}", held.seq);
             return self.fail(ErrorCode::Gap, message);
         }
         self.pump_inbound(now);
         self.pump_outbound(now);
+    }
+
+    /// Says how far the other side's log is held, if that is not said yet.
+    pub(super) fn acknowledge(&mut self) {
+        if let Some(cursor) = self.inbound.unsaid.take() {
+            self.send(&Message::Ack(Ack { cursor }));
+        }
     }
 }

@@ -48,10 +48,11 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::clock::Now;
+use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::store::{ChunkOutcome, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 use crate::wire::frame::{self, Assembler, FrameError};
-use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, WireError};
+use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, PushSeen, WireError};
 use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced, Takes};
 use inbound::Inbound;
 use liveness::Liveness;
@@ -101,6 +102,7 @@ enum Phase {
 #[derive(Debug)]
 struct Link {
     peer: SiteId,
+    protocol: u16,
     rights: Rights,
     /// The other side's clock against ours, where it is to be trusted.
     trusted_offset_ms: i64,
@@ -189,9 +191,12 @@ impl Session {
             Message::Bye => self.end(SessionEnd::Bye),
             Message::Ping(number) => self.send(&Message::Pong(number)),
             Message::Pong(_) => {}
-            Message::Push(push) if self.is_introduced() => self.handle_push(now, push),
+            Message::Push(push) if self.is_introduced() => {
+                self.handle_push(now, PushSeen { seen: Seen::default(), push });
+            }
+            Message::PushSeen(informed) if self.is_introduced() => self.handle_push(now, informed),
             Message::Ack(ack) if matches!(self.phase, Phase::Live(_)) => self.handle_ack(now, ack),
-            Message::Push(_) | Message::Ack(_) => {
+            Message::Push(_) | Message::PushSeen(_) | Message::Ack(_) => {
                 self.fail(ErrorCode::BadMessage, "changes before an introduction");
             }
         }

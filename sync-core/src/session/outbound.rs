@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use super::{Asked, Event, Phase, Session};
 use crate::clock::Now;
+use crate::conflict::Seen;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, StoreRequest};
-use crate::wire::{Ack, Body, ErrorCode, Message, Push};
+use crate::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen};
 
 /// The first push of a session is no larger than this, and no smaller than [`FIRST_CHUNK_MIN`].
 const FIRST_CHUNK_MAX: usize = 16 << 10;
 const FIRST_CHUNK_MIN: usize = 1 << 10;
+
+/// The first protocol version whose pushes say what the sender knew.
+const SEEN_PROTOCOL: u16 = 2;
 
 /// What a push counts for in the window: its body, and its header roughly.
 pub(super) fn cost(body: &Body) -> usize {
@@ -124,7 +128,7 @@ impl Session {
         let out = &mut link.outbound;
         out.extracting = false;
         out.wanted |= !extracted.last;
-        let Extracted { to, last, changeset } = extracted;
+        let Extracted { to, last, changeset, seen } = extracted;
         if to == out.sent && changeset.is_empty() && (!last || out.whole) {
             if !last {
                 return self.fail_store_reply("progress in an extract that is not the last");
@@ -134,13 +138,24 @@ impl Session {
             }
         } else {
             let body = Body::seal(&changeset, out.compress);
-            self.push(to, last, body);
+            self.push(to, last, body, seen);
+        }
+        if let Phase::Live(link) = &self.phase
+            && !link.outbound.wanted
+        {
+            self.acknowledge();
         }
         self.pump_outbound(now);
     }
 
-    fn push(&mut self, to: Cursor, last: bool, body: Body) {
+    /// Whether the other side is told of changes.
+    pub(super) fn may_tell(&self) -> bool {
+        matches!(&self.phase, Phase::Live(link) if link.rights.read)
+    }
+
+    fn push(&mut self, to: Cursor, last: bool, body: Body, seen: Seen) {
         let Phase::Live(link) = &mut self.phase else { return };
+        let seen = if link.protocol < SEEN_PROTOCOL { Seen::default() } else { seen };
         let out = &mut link.outbound;
         let bytes = cost(&body);
         out.in_flight.push_back((to.clone(), bytes));
@@ -149,7 +164,12 @@ impl Session {
         out.covered = to.clone();
         let from = std::mem::replace(&mut out.sent, to.clone());
         self.event(Event::Sent { bytes });
-        self.send(&Message::Push(Push { from, to, last, body }));
+        let push = Push { from, to, last, body };
+        let message = match seen.is_unknown() {
+            true => Message::Push(push),
+            false => Message::PushSeen(PushSeen { seen, push }),
+        };
+        self.send(&message);
     }
 
     /// Sends a commit at once if the peer has everything before it, else through the next extract.
@@ -162,7 +182,7 @@ impl Session {
         let stands = out.covered == *live.from && out.whole && !out.extracting && !out.wanted;
         if stands && out.has_room() {
             let body = if out.compress { live.compressed } else { live.plain }.clone();
-            self.push(live.to.clone(), true, body);
+            self.push(live.to.clone(), true, body, Seen::default());
         } else {
             out.wanted = true;
             self.pump_outbound(now);
@@ -186,7 +206,7 @@ impl Session {
             return false;
         }
         let to = out.covered.clone();
-        self.push(to, true, Body::Empty);
+        self.push(to, true, Body::Empty, Seen::default());
         true
     }
 

@@ -43,6 +43,7 @@ use async_trait::async_trait;
 
 use crate::change::Changeset;
 use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
 use crate::value::Value;
@@ -143,6 +144,8 @@ pub struct Chunk {
     pub last: bool,
     /// What changed.
     pub changeset: Changeset,
+    /// What the peer knew of our log when it made these changes.
+    pub seen: Seen,
 }
 
 /// What a store answers.
@@ -186,6 +189,9 @@ pub struct Extracted {
     pub last: bool,
     /// What changed; may be empty although `to` is ahead, when all of it came from the peer.
     pub changeset: Changeset,
+    /// What we knew of the peer's log when we made our own part of it. Unknown where nothing of it is
+    /// our own.
+    pub seen: Seen,
 }
 
 /// What became of a [`Chunk`].

@@ -171,7 +171,7 @@ impl LocalStore for MemoryReplica {
         let inner = self.lock();
         inner.check()?;
         let pending_changes = inner.pending.len() as u64;
-        Ok(Summary { pending_changes, parked: 0, position: inner.store.head(&self.scope) })
+        Ok(Summary { pending_changes, parked: 0, conflicts: 0, position: inner.store.head(&self.scope) })
     }
 
     fn suspend(&self) {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, Welcome, WireError};
+use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, PushSeen, Welcome, WireError};
 use crate::codec::{DecodeError, Reader};
+use crate::conflict::Seen;
 use crate::lineage::{Cursor, Lineage};
 use crate::store::{Holding, MAX_HOLDINGS};
 
@@ -21,6 +22,9 @@ pub const MAX_ERROR_BYTES: usize = 4 << 10;
 /// The first byte of a [`Push`]: its place among the messages.
 const PUSH: u8 = 2;
 
+/// The first byte of a [`PushSeen`].
+const PUSH_SEEN: u8 = 8;
+
 impl Message {
     /// Reads a message, all of `bytes`. The changes of a push are not copied but share the memory.
     ///
@@ -29,6 +33,12 @@ impl Message {
     pub fn decode(bytes: &Bytes) -> Result<Message, DecodeError> {
         let message = match bytes.split_first() {
             Some((&PUSH, rest)) => Message::Push(decode_push(bytes, rest)?),
+            Some((&PUSH_SEEN, rest)) => {
+                let mut input = Reader::new(rest);
+                let seen = Seen::from_bytes(input.length_prefixed()?)?;
+                let push = decode_push(bytes, input.slice(input.remaining())?)?;
+                Message::PushSeen(PushSeen { seen, push })
+            }
             _ => {
                 let (message, rest) = postcard::take_from_bytes(bytes).map_err(malformed)?;
                 Reader::new(rest).finish()?;
@@ -101,7 +111,7 @@ fn check(message: &Message) -> Result<(), DecodeError> {
     match message {
         Message::Hello(hello) => check_hello(hello),
         Message::Welcome(welcome) => check_welcome(welcome),
-        Message::Push(push) => {
+        Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
             check_cursor(&push.from)?;
             check_cursor(&push.to)?;
             ensure(push.from.seq <= push.to.seq, "a push that goes back")

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
 use crate::store::Holding;
@@ -26,6 +27,8 @@ pub enum Message {
     Pong(u64),
     /// The sender goes, in peace. The last message.
     Bye,
+    /// A piece of the sender's log, and what the sender knew. Since protocol version 2.
+    PushSeen(PushSeen),
 }
 
 /// The initiator's introduction.
@@ -98,6 +101,15 @@ pub struct Push {
     pub last: bool,
     /// The changes.
     pub body: Body,
+}
+
+/// A piece of the sender's log, some of it the sender's own.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PushSeen {
+    /// What the sender knew of the receiver's log when it made its own of these changes.
+    pub seen: Seen,
+    /// The piece.
+    pub push: Push,
 }
 
 /// An encoded changeset, encoded once however many receivers there are.

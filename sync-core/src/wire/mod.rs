@@ -7,10 +7,11 @@ mod message;
 
 pub use crate::store::MAX_HOLDINGS;
 pub use decode::{MAX_ERROR_BYTES, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
-pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, Welcome, WireError};
+pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Welcome, WireError};
 
-/// The protocol version that this build speaks.
-pub const PROTOCOL: u16 = 1;
+/// The protocol version that this build speaks. Version 1 is the same without
+/// [`Message::PushSeen`].
+pub const PROTOCOL: u16 = 2;
 
 /// Every transport carries frames of at least this many bytes.
 pub const MIN_FRAME_BYTES: usize = 256;

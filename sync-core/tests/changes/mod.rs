@@ -143,7 +143,8 @@ impl Peer {
     pub(crate) fn chunk(&mut self, changeset: Changeset, last: bool) -> Chunk {
         let from = self.cursor();
         self.seq += 1;
-        Chunk { peer: self.site, lineage: self.lineage.clone(), from, to: self.cursor(), last, changeset }
+        let (lineage, to, seen) = (self.lineage.clone(), self.cursor(), Default::default());
+        Chunk { peer: self.site, lineage, from, to, last, changeset, seen }
     }
 
     /// Sends a group, which has to be applied. Answers what it did to the device's log.

@@ -7,7 +7,7 @@ use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::{Lineage, Stamp};
 use pocketsync_core::merge::Life;
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Body, Message, Push, WireError};
+use pocketsync_core::wire::{Body, Message, Push, PushSeen, WireError};
 
 use super::{HubRig, WALL, site};
 
@@ -38,7 +38,7 @@ pub fn pushes(heard: Vec<Message>) -> Vec<Push> {
     heard
         .into_iter()
         .filter_map(|message| match message {
-            Message::Push(push) => Some(push),
+            Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => Some(push),
             _ => None,
         })
         .collect()

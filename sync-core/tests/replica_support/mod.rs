@@ -73,6 +73,7 @@ impl Device {
             to: extracted.to,
             last: extracted.last,
             changeset: extracted.changeset,
+            seen: extracted.seen,
         };
         let request = StoreRequest::Apply { scope: scope(), chunks: vec![chunk] };
         let StoreReply::Applied(mut outcomes) = self.replica.clone().run(request).unwrap() else { panic!() };

@@ -186,6 +186,7 @@ pub fn chunk(us: &Identity, from: Cursor, extracted: &Extracted) -> Chunk {
         to: extracted.to.clone(),
         last: extracted.last,
         changeset: extracted.changeset.clone(),
+        seen: extracted.seen.clone(),
     }
 }
 
@@ -200,6 +201,7 @@ pub fn group(peer: SiteId, from: u64, to: u64, changeset: Changeset) -> Chunk {
         lineage: Arc::new(lineage),
         last: true,
         changeset,
+        seen: Default::default(),
     }
 }
 

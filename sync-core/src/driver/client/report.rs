@@ -48,6 +48,7 @@ impl<S: LocalStore> Engine<S> {
             status.state = state;
             status.pending = self.summary.pending_changes;
             status.parked = self.summary.parked;
+            status.conflicts = self.summary.conflicts;
             status.position = self.summary.position.clone();
             status.peer = peer;
             status.last_sync_ms = self.last_sync_ms;

@@ -1,5 +1,6 @@
 //! A hub's store in one SQLite file.
 
+mod conflicts;
 mod error;
 mod load;
 mod lock;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Store, StoreError, StoreErrorKind, StoreReply, StoreRequest, log};
+use crate::conflict::{ConflictLimits, HubResolver};
 use crate::id::{Scope, SiteId};
 use crate::lineage::Stamp;
 use error::failed;
@@ -33,11 +35,18 @@ pub struct HubStoreOptions {
     pub max_bytes: Option<u64>,
     /// How many bytes of the file SQLite keeps in memory.
     pub cache_bytes: u64,
+    /// How much the conflict log of each scope holds.
+    pub conflicts: ConflictLimits,
 }
 
 impl Default for HubStoreOptions {
     fn default() -> Self {
-        HubStoreOptions { busy_timeout_ms: 5_000, max_bytes: None, cache_bytes: 64 << 20 }
+        HubStoreOptions {
+            busy_timeout_ms: 5_000,
+            max_bytes: None,
+            cache_bytes: 64 << 20,
+            conflicts: ConflictLimits::default(),
+        }
     }
 }
 
@@ -71,6 +80,8 @@ pub struct HubStore {
     site: SiteId,
     stamp: Stamp,
     loaded: BTreeMap<Scope, Loaded>,
+    resolver: HubResolver,
+    limits: ConflictLimits,
     // Let go of after the connection, which is dropped before it.
     _lock: HubLock,
 }
@@ -108,7 +119,17 @@ impl HubStore {
         let (site, stamp) = schema::prepare(&mut conn, &path)?;
         configure(&conn, &options).map_err(sql)?;
         let file = FileIdentity::of(&path);
-        Ok(HubStore { conn, path, file, site, stamp, loaded: BTreeMap::new(), _lock: lock })
+        Ok(HubStore {
+            conn,
+            path,
+            file,
+            site,
+            stamp,
+            loaded: BTreeMap::new(),
+            resolver: HubResolver::default(),
+            limits: options.conflicts,
+            _lock: lock,
+        })
     }
 
     /// The hub's site: drawn when the file was created.
@@ -130,7 +151,8 @@ impl HubStore {
             Some(loaded) => loaded,
             None => Loaded::read(&tx, &self.path, scope, self.site, self.stamp)?,
         };
-        let mut records = HubScope::new(&tx, &self.path, scope, &mut loaded);
+        loaded.state.resolver = self.resolver.clone();
+        let mut records = HubScope::new(&tx, &self.path, scope, &mut loaded, self.limits);
         let reply = log::run(&mut records, request)?;
         records.save()?;
         tx.commit().map_err(sql)?;

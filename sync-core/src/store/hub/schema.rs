@@ -24,6 +24,7 @@ const APPLICATION_ID: i64 = 0x506b_5379;
 /// * `origins`: which peer a log number came from, until the peer holds it again.
 /// * `peers`: how far each peer was read, and what it has of us.
 /// * `staged`: pieces of groups that are not complete.
+/// * `conflicts`: writes that were made without knowledge of each other, and what became of them.
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE scopes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, head INTEGER NOT NULL,
@@ -43,6 +44,12 @@ const TABLES: &str = "
     CREATE INDEX peers_by_tick ON peers (scope, tick);
     CREATE TABLE staged (scope INTEGER NOT NULL, site BLOB NOT NULL, piece INTEGER NOT NULL,
         changeset BLOB NOT NULL, PRIMARY KEY (scope, site, piece)) WITHOUT ROWID;
+";
+
+/// Made in files from before there was such a log, too.
+const CONFLICTS: &str = "
+    CREATE TABLE IF NOT EXISTS conflicts (scope INTEGER NOT NULL, id INTEGER NOT NULL,
+        logged_ms INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 ";
 
 /// Creates the tables in an empty file, checks them in another, and returns the hub's site and the
@@ -74,12 +81,21 @@ pub(super) fn prepare(conn: &mut Connection, path: &Path) -> Result<(SiteId, Sta
         }
         Some(_) => {}
     }
+    tx.execute_batch(CONFLICTS).map_err(sql)?;
     let site: [u8; 16] =
         tx.query_row("SELECT value FROM meta WHERE key = 'site'", [], |row| row.get(0)).map_err(sql)?;
     let stamp: [u8; 8] = tx.query_row("SELECT randomblob(8)", [], |row| row.get(0)).map_err(sql)?;
     tx.commit().map_err(sql)?;
     // Zero stands before the first opening.
     Ok((SiteId::from_bytes(site), Stamp(u64::from_be_bytes(stamp).max(1))))
+}
+
+/// Refuses what is no hub's file.
+pub(super) fn check_is_hub(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let application: i64 = conn
+        .query_row("PRAGMA application_id", [], |row| row.get(0))
+        .map_err(|error| failed(path, &error))?;
+    if application == APPLICATION_ID { Ok(()) } else { Err(foreign(path)) }
 }
 
 fn create(tx: &Connection) -> rusqlite::Result<()> {

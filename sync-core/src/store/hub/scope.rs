@@ -8,8 +8,9 @@ use super::error::{damaged, failed};
 use super::load::Loaded;
 use crate::change::Changeset;
 use crate::clock::Hlc;
-use crate::id::{Scope, SiteId};
-use crate::store::log::{LogState, PeerState, Records, Visit};
+use crate::conflict::{ConflictLimits, LoggedConflict};
+use crate::id::{RowId, Scope, SiteId};
+use crate::store::log::{LogState, PeerState, Records, Visit, row_of};
 use crate::store::{ClockReading, Mark, Record, StoreError, StoreErrorKind};
 
 /// One scope during one request.
@@ -18,6 +19,7 @@ pub(super) struct HubScope<'t> {
     path: &'t Path,
     scope: &'t Scope,
     loaded: &'t mut Loaded,
+    limits: ConflictLimits,
 }
 
 /// The number of a scope that the file does not have: no row has it.
@@ -29,8 +31,9 @@ impl<'t> HubScope<'t> {
         path: &'t Path,
         scope: &'t Scope,
         loaded: &'t mut Loaded,
+        limits: ConflictLimits,
     ) -> Self {
-        HubScope { conn, path, scope, loaded }
+        HubScope { conn, path, scope, loaded, limits }
     }
 
     /// Writes what the request changed of the things at hand.
@@ -191,7 +194,7 @@ impl Records for HubScope<'_> {
         Ok(ordinal.and_then(|ordinal| self.loaded.state.sites.site(ordinal as u64)))
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+    fn put_origin(&mut self, seq: u64, peer: SiteId, _told: Option<u64>) -> Result<(), StoreError> {
         let id = self.create()?;
         let ordinal = self.loaded.state.sites.ordinal(peer);
         self.execute("INSERT INTO origins VALUES (?1, ?2, ?3)", params![id, seq as i64, ordinal as i64])
@@ -204,6 +207,25 @@ impl Records for HubScope<'_> {
             "DELETE FROM origins WHERE scope = ?1 AND peer = ?2 AND seq <= ?3",
             params![self.id(), ordinal as i64, through],
         )
+    }
+
+    fn table(&self, table: u32, visit: &mut dyn FnMut(RowId, Record)) -> Result<(), StoreError> {
+        let sql = |error| self.sql(error);
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT row, state FROM records WHERE scope = ?1 AND tbl = ?2 ORDER BY row")
+            .map_err(sql)?;
+        let mut rows = statement.query(params![self.id(), table]).map_err(sql)?;
+        while let Some(row) = rows.next().map_err(sql)? {
+            let blob = |column| row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from);
+            visit(row_of(blob(0).map_err(sql)?)?, self.decode(blob(1).map_err(sql)?)?);
+        }
+        Ok(())
+    }
+
+    fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {
+        let id = self.create()?;
+        super::conflicts::put(self.conn, id, &self.limits, &conflict).map_err(|error| self.sql(error))
     }
 
     fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError> {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{ChangesetBuilder, LogState, Records, Role, row_of};
-use crate::change::RowChange;
+use crate::change::{CellChange, RowChange};
+use crate::clock::Hlc;
+use crate::conflict::{Clash, Seen};
 use crate::id::{RowId, SiteId};
 use crate::lineage::Cursor;
+use crate::merge::{Cell, Life};
 use crate::store::{Extracted, Mark, Offered, Record, StoreError, StoreErrorKind, is_echo};
 
 /// How many rows one extract looks at. One that finds only echoes ends here, empty and with a
@@ -28,7 +31,7 @@ pub(crate) fn extract(
         ));
     }
     if *after == head {
-        return Ok(Extracted { to: head, last: true, changeset: Default::default() });
+        return Ok(Extracted { to: head, last: true, changeset: Default::default(), seen: Seen::default() });
     }
     let start = Mark::of(after);
     let resend_until = records.peer(peer)?.map_or(0, |peer| peer.resend_until);
@@ -48,6 +51,7 @@ pub(crate) fn extract(
                 return Ok(false);
             }
             piece.bytes += weight;
+            piece.doubts.extend(doubts(records.state(), peer, start.base, (table, row), &change));
             piece.offered.note(&change, records.state().site);
             piece.changes.push(table, change);
         }
@@ -57,13 +61,29 @@ pub(crate) fn extract(
     });
     complete?;
     let to = if piece.cut { middle(records.state(), &piece.position) } else { head };
+    if !piece.cut {
+        for clash in clashes(records.state(), peer, start.base).filter(|clash| clash.lost) {
+            let Cell { version, value } = clash.own.clone();
+            let cells = vec![CellChange { column: clash.column, version, value }];
+            let change = RowChange { id: row_of(&clash.row)?, life: Life::default(), cells };
+            piece.offered.note(&change, records.state().site);
+            piece.changes.push(clash.table, change);
+        }
+    }
     let changeset = piece.changes.finish(&records.state().names)?;
+    let mut seen = match piece.offered.oldest {
+        Some(oldest) => records.seen(peer, start.base, oldest)?,
+        None => Seen::default(),
+    };
+    for (hlc, at) in piece.doubts {
+        seen.doubt(hlc, records.told(peer, at)?);
+    }
     let state = records.state_mut();
     if state.role == Role::Device {
         // A position in the middle speaks of the head, too.
-        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.0 });
+        state.offered.raise(&Offered { seq: to.seq, ..piece.offered.marks });
     }
-    Ok(Extracted { to, last: !piece.cut, changeset })
+    Ok(Extracted { to, last: !piece.cut, changeset, seen })
 }
 
 /// What was gathered so far.
@@ -75,15 +95,41 @@ struct Piece {
     position: Mark,
     cut: bool,
     offered: Own,
+    /// The clocks of writes over something that met another value before, and since when.
+    doubts: Vec<(Hlc, u64)>,
 }
 
-/// The largest of our own writes in a piece.
+/// Our own writes that met others which `peer` brought, and that it does not hold up to `base`.
+fn clashes(state: &LogState, peer: SiteId, base: u64) -> impl Iterator<Item = &Clash> {
+    state.clashes.iter().filter(move |clash| clash.peer == peer && clash.seq > base)
+}
+
+fn doubts(
+    state: &LogState,
+    peer: SiteId,
+    base: u64,
+    (table, row): (u32, &[u8]),
+    change: &RowChange,
+) -> Vec<(Hlc, u64)> {
+    let own = |column: u32| {
+        let mut cells = change.cells.iter();
+        cells.find(|cell| cell.column == column && cell.version.site == state.site)
+    };
+    let won = clashes(state, peer, base).filter(|clash| !clash.lost);
+    let won = won.filter(|clash| clash.table == table && clash.row == row);
+    won.filter_map(|clash| Some((own(clash.column)?.version.hlc, clash.at))).collect()
+}
+
+/// The largest of our own writes in a piece, and the oldest.
 #[derive(Default)]
-struct Own(Offered);
+struct Own {
+    marks: Offered,
+    oldest: Option<Hlc>,
+}
 
 impl Own {
     fn note(&mut self, change: &RowChange, site: SiteId) {
-        let known = &mut self.0.knowledge;
+        let known = &mut self.marks.knowledge;
         if let RowId::Surrogate { site: minted_at, counter } = change.id
             && minted_at == site
         {
@@ -92,6 +138,7 @@ impl Own {
         let versions = change.life.versions().chain(change.cells.iter().map(|cell| cell.version));
         for version in versions.filter(|version| version.site == site) {
             known.hlc = known.hlc.max(version.hlc);
+            self.oldest = Some(self.oldest.map_or(version.hlc, |oldest| oldest.min(version.hlc)));
         }
     }
 }

@@ -4,8 +4,8 @@ use super::{PeerState, Records, Role};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, MAX_HOLDINGS, Mark, Meet, Met, Parting, Peer, Resume, StoreError, Verdict, introduced,
-    resume_at, verdict,
+    Holding, Identity, MAX_HOLDINGS, Mark, Meet, Met, Offered, Parting, Peer, Resume, StoreError, Verdict,
+    introduced, resume_at, verdict,
 };
 
 /// Who we are and what we hold of others.
@@ -26,7 +26,12 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     let theirs = theirs.unwrap_or_else(|| Holding::none(us));
     let mut send_from = theirs.cursor.clone();
     let mut rewound = false;
-    if let Verdict::Forked { shared } = verdict(&state.lineage, state.head, &state.offered, &theirs) {
+    // A hub tells its own writes, the answers to conflicts, without keeping account of them.
+    let offered = match state.role {
+        Role::Hub => Offered { knowledge: theirs.knowledge, ..state.offered },
+        Role::Device => state.offered,
+    };
+    if let Verdict::Forked { shared } = verdict(&state.lineage, state.head, &offered, &theirs) {
         if let Some(site) = part_ways(records, shared)? {
             return Ok(Met::Forked { site });
         }
@@ -86,6 +91,7 @@ fn go_back(
     }
     peer.resend_until = records.state().head;
     drop_staged(records, site, peer)?;
+    records.unlearn(site, resumes.seq)?;
     peer.held = resumes;
     Ok(())
 }
@@ -112,6 +118,7 @@ pub(crate) fn acked(records: &mut impl Records, site: SiteId, cursor: Cursor) ->
         peer.resend_until = 0;
         records.forget_origins(site, certain)?;
     }
+    records.state_mut().clashes.retain(|clash| clash.peer != site || clash.seq > certain);
     peer.acked = cursor;
     records.put_peer(site, &peer)
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod changeset;
 mod extract;
+mod judge;
 mod key;
 mod meet;
 mod names;
@@ -22,7 +23,8 @@ pub(crate) use state::{LogState, PeerState, Role};
 use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::clock::Hlc;
-use crate::id::SiteId;
+use crate::conflict::{LoggedConflict, Seen};
+use crate::id::{RowId, SiteId};
 
 /// Told of each row by [`Records::scan`]: log number, table, row key, state. Says whether to
 /// go on.
@@ -51,10 +53,29 @@ pub(crate) trait Records {
 
     /// Which peer a log number came from; `None` for our own.
     fn origin(&self, seq: u64) -> Result<Option<SiteId>, StoreError>;
-    /// Notes that `seq` came from `peer`.
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError>;
+    /// Notes that `seq` came from `peer`, whose log is known up to `told` since, where that is known
+    /// for certain.
+    fn put_origin(&mut self, seq: u64, peer: SiteId, told: Option<u64>) -> Result<(), StoreError>;
+    /// Of `peer`'s log, nothing after `position` is known any more: it has another history.
+    fn unlearn(&mut self, _peer: SiteId, _position: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// What was known of `peer`'s log when our own writes after `base` were made; and those from
+    /// `oldest` on, which go to `peer` along with them.
+    fn seen(&self, _peer: SiteId, _base: u64, _oldest: Hlc) -> Result<Seen, StoreError> {
+        Ok(Seen::default())
+    }
     /// Forgets which numbers up to `through` came from `peer`, where that is needed no more.
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError>;
+
+    /// How much of `peer`'s log was known at the end of our log number `at`.
+    fn told(&self, _peer: SiteId, _at: u64) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    /// The rows of a table, in the order of their keys.
+    fn table(&self, table: u32, visit: &mut dyn FnMut(RowId, Record)) -> Result<(), StoreError>;
+    /// Remembers a conflict, under the next number.
+    fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError>;
 
     /// Keeps a piece of an incomplete group.
     fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError>;
@@ -84,7 +105,7 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
         StoreRequest::Extract { peer, after, max_bytes, .. } => {
             StoreReply::Extracted(extract(records, peer, &after, max_bytes)?)
         }
-        StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply(records, chunks)?),
+        StoreRequest::Apply { scope, chunks } => StoreReply::Applied(apply(records, &scope, chunks)?),
         StoreRequest::Acked { peer, cursor, .. } => {
             acked(records, peer, cursor)?;
             StoreReply::Done

@@ -1,8 +1,11 @@
 //! What a scope's log keeps beside its records.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Names;
+use crate::conflict::{Clash, HubResolver, Rules};
 use crate::id::SiteId;
 use crate::lineage::{Cursor, Lineage};
 use crate::store::{Offered, Sites, remembered};
@@ -27,6 +30,12 @@ pub(crate) struct LogState {
     pub(crate) offered: Offered,
     pub(crate) sites: Sites,
     pub(crate) names: Names,
+    /// A device's own writes that met others before the peer had them, as long as it has not.
+    pub(crate) clashes: Vec<Clash>,
+    /// The rules about conflicts; `None`: not read since they last changed.
+    pub(crate) rules: Option<Arc<Rules>>,
+    /// Who decides about conflicts that a rule leaves to the application.
+    pub(crate) resolver: HubResolver,
 }
 
 impl LogState {
@@ -39,6 +48,9 @@ impl LogState {
             offered: Offered::default(),
             sites: Sites::default(),
             names: Names::default(),
+            clashes: Vec::new(),
+            rules: None,
+            resolver: HubResolver::default(),
         }
     }
 

@@ -59,6 +59,11 @@ impl LocalClock {
         fold.map_or((0, Hlc::ZERO), |(_, fold)| (fold.counter, fold.last))
     }
 
+    /// The folds after a log number, with the largest clock in use after each.
+    pub(super) fn folds_after(&self, seq: u64) -> impl Iterator<Item = (u64, Hlc)> {
+        self.folds.range(seq.saturating_add(1)..).map(|(seq, fold)| (*seq, fold.last))
+    }
+
     /// Whether `seq` is a fold, and not something that was applied.
     pub(super) fn is_fold(&self, seq: u64) -> bool {
         self.folds.contains_key(&seq)
@@ -150,6 +155,7 @@ impl MemoryScope {
             [&mut life.born, &mut life.died, &mut life.undone].into_iter().flatten().for_each(correct);
             record.cells.values_mut().for_each(|held| correct(&mut held.cell.version));
         }
+        self.state.clashes.iter_mut().for_each(|clash| correct(&mut clash.own.version));
         // A fold whose versions were all overwritten since ends where the one before it does.
         for (_, fold) in self.clock.folds.range_mut(offered + 1..) {
             fold.last = corrected.range(..=fold.last).next_back().map_or(offered_last, |(_, now)| *now);

@@ -31,6 +31,8 @@ impl MemoryScope {
             self.replace(&key, row_key(&mint.id(&id)), record);
         }
         self.state.site = new;
+        // What lost was the old site's, and whoever has that has judged it.
+        self.state.clashes.clear();
         self.state.offered = Offered::default();
         new
     }

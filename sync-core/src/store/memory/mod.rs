@@ -2,7 +2,9 @@
 //! what a store has to do.
 
 mod clock;
+mod conflicts;
 mod fork;
+mod heard;
 mod rows;
 mod scope;
 mod writes;
@@ -14,6 +16,7 @@ pub use writes::Transaction;
 
 use super::log::{self, Role};
 use super::{Store, StoreError, StoreReply, StoreRequest};
+use crate::conflict::{ConflictLimits, HubResolver};
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Stamp};
 use scope::MemoryScope;
@@ -49,20 +52,36 @@ pub struct MemoryStore {
     site: SiteId,
     stamp: Stamp,
     scopes: BTreeMap<Scope, MemoryScope>,
+    resolver: HubResolver,
+    limits: ConflictLimits,
 }
 
 impl MemoryStore {
     /// A hub's store: it keeps its site whatever happens to it, and goes back where its peers hold
     /// more of it than it has.
     pub fn hub(site: SiteId, stamp: Stamp) -> Self {
-        MemoryStore { role: Role::Hub, site, stamp, scopes: BTreeMap::new() }
+        MemoryStore {
+            role: Role::Hub,
+            site,
+            stamp,
+            scopes: BTreeMap::new(),
+            resolver: HubResolver::default(),
+            limits: ConflictLimits::default(),
+        }
     }
 
     /// A device's store, with local writes. When it finds that it was restored or cloned, it takes
     /// a new site, which it derives from its site and the stamp of its opening: two clones must be
     /// [reopened](Self::reopen) under different stamps, as two openings of a file are.
     pub fn device(site: SiteId, stamp: Stamp) -> Self {
-        MemoryStore { role: Role::Device, site, stamp, scopes: BTreeMap::new() }
+        MemoryStore {
+            role: Role::Device,
+            site,
+            stamp,
+            scopes: BTreeMap::new(),
+            resolver: HubResolver::default(),
+            limits: ConflictLimits::default(),
+        }
     }
 
     /// An engine opens the store anew, with a stamp that no other opening has.
@@ -88,7 +107,12 @@ impl MemoryStore {
 
     fn scope(&mut self, scope: &Scope) -> &mut MemoryScope {
         let (role, site, stamp) = (self.role, self.site, self.stamp);
-        self.scopes.entry(scope.clone()).or_insert_with(|| MemoryScope::new(role, site, stamp))
+        self.scopes.entry(scope.clone()).or_insert_with(|| {
+            let mut scope = MemoryScope::new(role, site, stamp);
+            scope.state.resolver = self.resolver.clone();
+            scope.conflicts.limits = self.limits;
+            scope
+        })
     }
 }
 

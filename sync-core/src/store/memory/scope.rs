@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::clock::LocalClock;
+use super::conflicts::Conflicts;
+use super::heard::Heard;
 use crate::change::Changeset;
 use crate::clock::Hlc;
-use crate::id::SiteId;
+use crate::conflict::{LoggedConflict, Seen};
+use crate::id::{RowId, SiteId};
 use crate::lineage::Stamp;
-use crate::store::log::{LogState, PeerState, Records, Role, Visit};
+use crate::store::log::{LogState, PeerState, Records, Role, Visit, row_of};
 use crate::store::{ClockReading, Mark, Record, StoreError};
 
 /// One scope.
@@ -19,6 +22,8 @@ pub(super) struct MemoryScope {
     pub(super) records: BTreeMap<(u32, Vec<u8>), Record>,
     by_seq: BTreeSet<(u64, u32, Vec<u8>)>,
     origins: BTreeMap<u64, SiteId>,
+    heard: Heard,
+    pub(super) conflicts: Conflicts,
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
@@ -33,6 +38,8 @@ impl MemoryScope {
             records: BTreeMap::new(),
             by_seq: BTreeSet::new(),
             origins: BTreeMap::new(),
+            heard: Heard::default(),
+            conflicts: Conflicts::default(),
             peers: BTreeMap::new(),
             ticks: 0,
             staged: BTreeMap::new(),
@@ -144,15 +151,49 @@ impl Records for MemoryScope {
         Ok(self.origins.get(&seq).copied())
     }
 
-    fn put_origin(&mut self, seq: u64, peer: SiteId) -> Result<(), StoreError> {
+    fn put_origin(&mut self, seq: u64, peer: SiteId, told: Option<u64>) -> Result<(), StoreError> {
         self.origins.insert(seq, peer);
+        if self.state.role == Role::Device
+            && let Some(told) = told
+        {
+            let known = self.state.sites.knowledge(peer).hlc;
+            self.heard.note(seq, peer, told, known);
+        }
         Ok(())
+    }
+
+    fn unlearn(&mut self, peer: SiteId, position: u64) -> Result<(), StoreError> {
+        self.heard.forget(peer, position);
+        Ok(())
+    }
+
+    fn seen(&self, peer: SiteId, base: u64, oldest: Hlc) -> Result<Seen, StoreError> {
+        if self.state.role == Role::Hub {
+            return Ok(Seen::default());
+        }
+        Ok(self.heard.seen(peer, self.peer_acked(peer).0.max(base), oldest, &self.clock))
     }
 
     fn forget_origins(&mut self, peer: SiteId, through: u64) -> Result<(), StoreError> {
         if self.state.role == Role::Hub {
             self.origins.retain(|seq, origin| *origin != peer || *seq > through);
         }
+        Ok(())
+    }
+
+    fn told(&self, peer: SiteId, at: u64) -> Result<u64, StoreError> {
+        Ok(self.heard.told(peer, at))
+    }
+
+    fn table(&self, table: u32, visit: &mut dyn FnMut(RowId, Record)) -> Result<(), StoreError> {
+        for ((_, row), record) in self.records.range((table, Vec::new())..(table + 1, Vec::new())) {
+            visit(row_of(row)?, record.clone());
+        }
+        Ok(())
+    }
+
+    fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {
+        self.conflicts.push(conflict);
         Ok(())
     }
 

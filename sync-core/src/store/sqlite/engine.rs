@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::apply::Shown;
 use super::catalog::Catalog;
 use super::meta::Meta;
 use super::refs::StatementCache;
 use super::schema_change;
+use crate::conflict::ConflictLimits;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
 use crate::store::{Sites, StoreError, StoreErrorKind};
@@ -34,6 +35,8 @@ pub struct Engine {
     pub(crate) stored: Meta,
     /// The SQL about the tables of `catalog`.
     pub(crate) statements: StatementCache,
+    /// How much the conflict log holds.
+    pub(crate) conflict_limits: ConflictLimits,
     /// What folds of the last transaction made room for, or hid, in the user's tables.
     pub(crate) shown_by_folds: Shown,
     /// Whether any row is shown under a key that its id does not say; unknown until asked.
@@ -105,6 +108,22 @@ impl Engine {
     /// Our own site.
     pub fn site(&self) -> SiteId {
         self.sites.site(self.meta.site as u64).expect("our own site is stored")
+    }
+
+    /// What others call a table, by its number, tracked here or not.
+    pub(crate) fn wire_table_name(&self, no: u32) -> Result<String, StoreError> {
+        if let Some(table) = self.catalog.tables.get(&no) {
+            return Ok(table.wire_name.clone());
+        }
+        let mut statement = self.conn.prepare_cached("SELECT name FROM __pocketsync_table WHERE no = ?1")?;
+        Ok(statement.query_row([no], |row| row.get(0))?)
+    }
+
+    /// What others call a column, by the numbers of its table and its own.
+    pub(crate) fn wire_column_name(&self, table: u32, no: u32) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT name FROM __pocketsync_column WHERE tbl = ?1 AND no = ?2";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        Ok(statement.query_row((table, no), |row| row.get(0)).optional()?)
     }
 
     /// The stamp of the present opening.

@@ -11,6 +11,7 @@ use super::refs::StatementCache;
 use super::system::FORMAT;
 use super::tracking::mirror;
 use crate::clock::Hlc;
+use crate::conflict::ConflictLimits;
 use crate::id::SiteId;
 use crate::lineage::{Incarnation, Lineage, Stamp};
 use crate::store::{Knowledge, Sites, StoreError, StoreErrorKind};
@@ -32,6 +33,7 @@ impl Engine {
             lineage: Lineage::default(),
             stored: Meta::default(),
             statements: StatementCache::default(),
+            conflict_limits: ConflictLimits::default(),
             shown_by_folds: Default::default(),
             has_aliases: Default::default(),
         };

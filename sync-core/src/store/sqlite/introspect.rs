@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::schema_sql;
 use super::system::{PREFIX, quote};
+use crate::conflict::RULES_TABLE;
 
 /// A user's table.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,7 +122,7 @@ pub(crate) fn table_names(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-/// The tables that may be tracked: the user's, and the renames where the file has some.
+/// The tables that may be tracked: the user's, and the rules and renames where the file has some.
 ///
 /// # Errors
 /// When the schema cannot be read.
@@ -129,6 +130,9 @@ pub(crate) fn synced_table_names(conn: &Connection) -> rusqlite::Result<Vec<Stri
     let mut names = table_names(conn)?;
     if has_table(conn, super::renames::TABLE)? {
         names.push(super::renames::TABLE.to_owned());
+    }
+    if super::rules::exists(conn)? {
+        names.push(RULES_TABLE.to_owned());
     }
     Ok(names)
 }

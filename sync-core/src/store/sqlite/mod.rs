@@ -15,6 +15,8 @@
 //! migrate     a migration that the engine runs itself
 //! schema_change  a migration by anybody, followed    schema_notes  what it left open
 //! names       what things are called here          renames  names that mean the same, told to all
+//! rules       the synced table of the rules about conflicts
+//! conflict    own writes that met others before the peer had them
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -28,6 +30,7 @@ pub mod apply;
 #[doc(hidden)]
 pub mod catalog;
 mod catalog_load;
+mod conflict;
 #[doc(hidden)]
 pub mod connection;
 #[doc(hidden)]
@@ -60,6 +63,7 @@ pub mod renames;
 pub mod replica;
 #[doc(hidden)]
 pub mod row_clock;
+mod rules;
 mod schema_change;
 mod schema_notes;
 mod schema_sql;

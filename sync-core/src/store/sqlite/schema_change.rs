@@ -12,6 +12,7 @@ use super::introspect::{self, RawTable};
 use super::names::{self, LocalNames};
 use super::park;
 use super::renames::{self, Renames};
+use super::rules;
 use super::schema_notes::{self, Kind};
 use super::system::{FORMAT, PREFIX};
 use super::tracking::{
@@ -42,6 +43,7 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
 
 fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
     renames::adopt(&engine.conn)?;
+    rules::adopt(&engine.conn)?;
     let mut found = Found::default();
     follow_renames(engine, &mut found)?;
     register_columns(engine, &mut found)?;

@@ -22,7 +22,9 @@ CREATE TABLE IF NOT EXISTS __pocketsync_incarnation(
   first_seq INTEGER PRIMARY KEY, stamp INTEGER NOT NULL);
 -- What is remembered of a log number: for an applied group the peer (site ordinal) and its
 -- position; for a fold the largest foreign clock then seen, and the count of clock jumps; and the
--- last row counter and the largest clock when a fold was done.
+-- last row counter and the largest clock when a fold was done. For an applied group, `floor` is
+-- how much of the peer's log is known with it where that is not all up to `peer_seq`, and `clock`
+-- the largest clock of the peer's own writes that is known with it.
 CREATE TABLE IF NOT EXISTS __pocketsync_log(
   seq INTEGER PRIMARY KEY, peer INTEGER, peer_seq INTEGER, floor INTEGER, jump INTEGER,
   counter INTEGER, clock INTEGER);
@@ -33,6 +35,14 @@ CREATE TABLE IF NOT EXISTS __pocketsync_peer(
   held_lineage BLOB NOT NULL, catching_up INTEGER NOT NULL,
   acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL,
   resend_from INTEGER NOT NULL DEFAULT 0, resend_until INTEGER NOT NULL, met INTEGER NOT NULL);
+-- Conflicts that this replica knows of. `body` is the whole entry; of our own cell in it there is
+-- where it is, under which log number it was written, and how much of the peer's log was known then.
+CREATE TABLE IF NOT EXISTS __pocketsync_conflict(
+  id INTEGER PRIMARY KEY, logged_ms INTEGER NOT NULL, table_name TEXT NOT NULL, column_name TEXT,
+  winner TEXT NOT NULL, rule TEXT NOT NULL, open INTEGER NOT NULL, peer INTEGER NOT NULL,
+  tbl INTEGER, col INTEGER, own_seq INTEGER, known INTEGER, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS __pocketsync_conflict_age ON __pocketsync_conflict(logged_ms);
+CREATE INDEX IF NOT EXISTS __pocketsync_conflict_own ON __pocketsync_conflict(own_seq) WHERE own_seq IS NOT NULL;
 -- Pieces of a group that is not complete yet, as encoded changesets.
 CREATE TABLE IF NOT EXISTS __pocketsync_staging(
   peer INTEGER NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(peer, n)) WITHOUT ROWID;

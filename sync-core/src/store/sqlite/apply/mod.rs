@@ -25,13 +25,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use direct::{Direct, Outcome};
 use merge::Joined;
 
+use super::conflict::Detector;
 use super::engine::Engine;
+use super::identity::{self, Heard};
 use super::park::{self, work::Work};
 use super::renames;
+use super::rules;
 use super::schema_change;
 use super::staging;
 use crate::change::{Changeset, RowChange};
-use crate::id::SiteId;
 use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
 };
@@ -56,7 +58,7 @@ pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>,
 }
 
 fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
-    let Chunk { peer, lineage, from, to, last, changeset } = chunk;
+    let Chunk { peer, lineage, from, to, last, changeset, .. } = chunk;
     let mut held = staging::held(engine, peer)?;
     if from != held.cursor {
         if !begins_again(&held.cursor, &lineage, &from) {
@@ -85,7 +87,8 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
                 (false, true) => End::OfParts,
                 (false, false) => End::OfWhole,
             };
-            let committed = merge_group(engine, peer, held.cursor.seq, group, end)?;
+            let heard = Heard { peer, seq: held.cursor.seq, whole: !streaming };
+            let committed = merge_group(engine, &heard, group, end)?;
             ChunkOutcome::Applied { held: held.cursor.clone(), committed }
         }
     };
@@ -156,12 +159,12 @@ enum End {
 /// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
     engine: &mut Engine,
-    peer: SiteId,
-    peer_seq: u64,
+    heard: &Heard,
     group: Vec<Changeset>,
     end: End,
 ) -> Result<Option<Committed>, StoreError> {
     let renames = renames::expect(engine, &group)?;
+    rules::expect(engine, &group)?;
     let head = engine.meta.head as u64;
     let from = engine.lineage.cursor_at(head);
     let seq = head + 1;
@@ -190,8 +193,10 @@ fn merge_group(
     let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
     let mut direct = Direct::new(seq);
+    let detector = Detector::new(engine, heard)?;
     for (table_no, source, change) in list {
         let columns = &sources[source];
+        detector.look(engine, table_no, &change, columns)?;
         let change = match direct.merge(engine, &work, table_no, change, columns, &mut shown)? {
             Outcome::Merged(did) => {
                 any |= did;
@@ -235,11 +240,7 @@ fn merge_group(
         return Ok(None);
     }
     engine.meta.head = if derived { seq + 1 } else { seq } as i64;
-    let ordinal = engine.sites.ordinal(peer);
-    engine
-        .conn
-        .prepare_cached("INSERT INTO __pocketsync_log(seq, peer, peer_seq) VALUES(?1, ?2, ?3)")?
-        .execute((seq as i64, ordinal as i64, peer_seq as i64))?;
+    identity::heard(engine, seq, heard)?;
     if renames {
         shown.extend(schema_change::follow_names(engine)?);
     }

@@ -18,6 +18,7 @@ use super::engine::Engine;
 use super::fold;
 use super::renames;
 use super::replica::{OpenError, ReplicaOptions};
+use crate::conflict::RULES_TABLE;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::value::Value;
 
@@ -155,7 +156,8 @@ fn compare(
 ) -> Result<DiffReport, DiffError> {
     let names = |engine: &Engine| {
         let tables = engine.catalog.tables.values().map(|table| table.name.clone());
-        tables.filter(|name| name != renames::TABLE).collect()
+        let of_user = |name: &String| name != renames::TABLE && name != RULES_TABLE;
+        tables.filter(of_user).collect()
     };
     let names: BTreeSet<String> =
         [names(engine_a), names(engine_b)].into_iter().flat_map(|names: Vec<_>| names).collect();

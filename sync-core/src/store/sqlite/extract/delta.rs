@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
 use crate::change::{Changeset, RowChange, TableChanges};
+use crate::clock::Version;
 use crate::id::{RowId, SiteId};
 use crate::store::{Knowledge, StoreError, StoreErrorKind};
 use crate::value::Value;
 
 /// Changes by table number, columns by number.
 #[derive(Debug, Default)]
-pub(super) struct Delta {
+pub(in super::super) struct Delta {
     tables: BTreeMap<u32, Vec<RowChange>>,
 }
 
@@ -19,8 +20,15 @@ impl Delta {
         self.tables.is_empty()
     }
 
-    pub(super) fn push(&mut self, table: u32, change: RowChange) {
+    pub(in super::super) fn push(&mut self, table: u32, change: RowChange) {
         self.tables.entry(table).or_default().push(change);
+    }
+
+    /// The version of a cell that is in it.
+    pub(in super::super) fn version(&self, table: u32, id: &RowId, column: u32) -> Option<Version> {
+        let mut rows = self.tables.get(&table)?.iter().filter(|change| change.id == *id);
+        rows.find_map(|change| change.cells.iter().find(|cell| cell.column == column))
+            .map(|cell| cell.version)
     }
 
     /// The largest counter and clock of a site in it.
@@ -54,7 +62,7 @@ impl Delta {
             for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
                 cell.column = places[&cell.column];
             }
-            changeset.tables.push(TableChanges { name: table_name(engine, no)?, columns, rows });
+            changeset.tables.push(TableChanges { name: engine.wire_table_name(no)?, columns, rows });
         }
         Ok(changeset)
     }
@@ -74,14 +82,6 @@ fn learn_value(offered: &mut Knowledge, site: SiteId, value: &Value) {
     if let Value::Ref(id) = value {
         learn_id(offered, site, id);
     }
-}
-
-fn table_name(engine: &Engine, no: u32) -> Result<String, StoreError> {
-    if let Some(table) = engine.catalog.tables.get(&no) {
-        return Ok(table.wire_name.clone());
-    }
-    let mut statement = engine.conn.prepare_cached("SELECT name FROM __pocketsync_table WHERE no = ?1")?;
-    Ok(statement.query_row([no], |row| row.get(0))?)
 }
 
 fn column_names(engine: &Engine, no: u32) -> Result<BTreeMap<u32, String>, StoreError> {

@@ -4,6 +4,7 @@
 //! stream    the changed rows of one clock table, and those aside, in order
 //! row       one row: which cells are news, and what they say to others
 //! origin    which log numbers came from the asking peer
+//! seen      what was known of the asking peer when our own part was written
 //! delta     the changeset being collected, with columns by name
 //! ```
 //!
@@ -13,15 +14,18 @@
 mod delta;
 mod origin;
 mod row;
+mod seen;
 mod stream;
 
+use super::conflict;
 use super::engine::Engine;
 use super::fold;
 use crate::clock::Hlc;
+use crate::conflict::Seen;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
-use delta::Delta;
+pub(super) use delta::Delta;
 pub(super) use origin::Origins;
 use stream::{Place, Stream};
 
@@ -45,7 +49,12 @@ pub fn run(
     let head = engine.meta.head as u64;
     let mark = Mark::of(after);
     if mark.seq >= head && after.within.is_empty() {
-        return Ok(Extracted { to: after.clone(), last: true, changeset: Default::default() });
+        return Ok(Extracted {
+            to: after.clone(),
+            last: true,
+            changeset: Default::default(),
+            seen: Seen::default(),
+        });
     }
     let mut origins = Origins::of(engine, peer)?;
     let mut streams = Stream::all(engine, &mark)?;
@@ -86,9 +95,15 @@ pub fn run(
         }
         None => after.clone(),
     };
+    if last {
+        conflict::tell_lost(engine, peer, mark.base, &mut delta)?;
+    }
+    let doubts = conflict::doubt(engine, peer, mark.base, &delta)?;
     // A position in the middle speaks of the head, too.
     delta.mark_offered(engine, head);
-    Ok(Extracted { to, last, changeset: delta.finish(engine)? })
+    let changeset = delta.finish(engine)?;
+    let seen = seen::of(engine, peer, mark.base, &changeset, doubts)?;
+    Ok(Extracted { to, last, changeset, seen })
 }
 
 impl Delta {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::fold::offset_in_effect;
 use super::super::row_clock::RowClock;
@@ -38,6 +39,7 @@ pub(super) fn correct(engine: &mut Engine, reading: ClockReading) -> Result<(), 
         // A copy that was made before has these log numbers with other versions, so a position
         // under the old stamp must not pass for ours.
         engine.reopen_after(offered)?;
+        conflict::forget_versions(engine, offered)?;
     }
     let mut last = offered_clock;
     for fold in &folds {

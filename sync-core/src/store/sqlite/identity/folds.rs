@@ -69,12 +69,16 @@ pub(super) fn correct(engine: &Engine, seq: u64, last: Hlc) -> Result<(), StoreE
 }
 
 /// Forgets what of the log is not asked for any more, now that `peer` holds us up to `seq`: which
-/// groups came from it, and all folds up to there but the last, which says where a fork parts.
+/// groups came from it but the last, which says how much of it we know, and all folds up to there but
+/// the last, which says where a fork parts.
 pub(super) fn prune(engine: &Engine, peer: SiteId, seq: u64) -> Result<(), StoreError> {
     let Some(ordinal) = engine.sites.existing(peer) else { return Ok(()) };
     engine
         .conn
-        .prepare_cached("DELETE FROM __pocketsync_log WHERE seq <= ?1 AND peer = ?2")?
+        .prepare_cached(
+            "DELETE FROM __pocketsync_log WHERE peer = ?2 AND seq <
+               (SELECT max(seq) FROM __pocketsync_log WHERE seq <= ?1 AND peer = ?2)",
+        )?
         .execute((seq as i64, ordinal as i64))?;
     engine
         .conn

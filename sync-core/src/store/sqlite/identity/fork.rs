@@ -1,6 +1,7 @@
 //! A new site for a file that was restored from a backup or cloned: what only this copy has is
 //! minted anew, wherever it is referred to. Clocks and log numbers stay.
 
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::park;
 use super::super::refs;
@@ -61,6 +62,7 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::put_alias(engine, table, &key, &mint.id(&id))?;
         }
     }
+    conflict::forget_versions(engine, kept)?;
     // Who claims what, and who waits for whom, is noted by id.
     park::retry(engine)?;
     engine.sites.learn_version(Version::new(clock, old));

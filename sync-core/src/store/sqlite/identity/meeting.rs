@@ -3,7 +3,7 @@
 use super::super::engine::Engine;
 use super::super::fold;
 use super::peers::Known;
-use super::{correct, folds, fork, peers};
+use super::{correct, folds, fork, heard, peers};
 use crate::clock::Hlc;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
@@ -90,6 +90,7 @@ fn go_back(engine: &mut Engine, site: SiteId, known: &mut Known, resumes: Cursor
         known.resend_until = engine.meta.head as u64;
     }
     peers::drop_staged(engine, site)?;
+    heard::unlearn(engine, site, resumes.seq)?;
     known.held = resumes;
     Ok(())
 }

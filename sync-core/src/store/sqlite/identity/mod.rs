@@ -4,7 +4,7 @@
 //! meeting    introductions: forks, rewinds, from where to send
 //! peers      what is stored of each peer          folds     what the log remembers of our folds
 //! fork       a new site after a restore           correct   versions that nobody has seen, corrected
-//! visit      every stored version after a log number
+//! heard      what our own writes knew of each peer    visit     every stored version after a log number
 //! ```
 //!
 //! Everything runs in the transaction that is open.
@@ -12,10 +12,12 @@
 mod correct;
 mod folds;
 mod fork;
+mod heard;
 mod meeting;
 mod peers;
 mod visit;
 
 pub(super) use folds::is_ahead;
+pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub use meeting::{acked, announce, clock_jumped, identify, meet};
 pub use peers::pending;

@@ -91,7 +91,8 @@ impl Replica {
         let lease = lease(&path, &options)?;
         let file = FileIdentity::of(&path).map_err(|error| OpenError::io(&path, error))?;
         let interrupt = conn.get_interrupt_handle();
-        let engine = Engine::load(conn).map_err(|error| OpenError::store(&path, error))?;
+        let mut engine = Engine::load(conn).map_err(|error| OpenError::store(&path, error))?;
+        engine.conflict_limits = options.conflicts;
         let applied = Readers::new(options.applied_buffer);
         Ok(Replica {
             shared: Arc::new(Shared {
@@ -284,6 +285,10 @@ impl Replica {
     /// Ends [`suspend`](Self::suspend).
     pub fn resume(&self) {
         self.shared.suspended.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn options(&self) -> &ReplicaOptions {
+        &self.shared.options
     }
 
     pub(super) fn readers(&self) -> &Readers {

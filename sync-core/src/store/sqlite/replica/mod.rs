@@ -1,12 +1,15 @@
 //! The public handle of a replica in a SQLite file.
 
 mod applied;
+mod as_application;
+mod conflicts;
 mod error;
 mod file_identity;
 mod handle;
 mod options;
 mod parked;
 mod requests;
+mod rules;
 mod running;
 mod status;
 

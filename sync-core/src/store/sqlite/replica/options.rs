@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::conflict::ConflictLimits;
+
 /// Prepares the engine's connection: see [`ReplicaOptions::on_connect`].
 pub type OnConnect = Arc<dyn Fn(&Connection) -> rusqlite::Result<()> + Send + Sync>;
 
@@ -24,6 +26,8 @@ pub struct ReplicaOptions {
     /// How the engine calls itself to another one that finds the file taken. Default: the name
     /// of the running program.
     pub program: Option<String>,
+    /// How much the conflict log holds.
+    pub conflicts: ConflictLimits,
 }
 
 impl ReplicaOptions {
@@ -59,6 +63,7 @@ impl Default for ReplicaOptions {
             busy_timeout: Duration::from_secs(2),
             applied_buffer: 256,
             program: None,
+            conflicts: ConflictLimits::default(),
         }
     }
 }
@@ -70,6 +75,7 @@ impl fmt::Debug for ReplicaOptions {
             .field("busy_timeout", &self.busy_timeout)
             .field("applied_buffer", &self.applied_buffer)
             .field("program", &self.program)
+            .field("conflicts", &self.conflicts)
             .finish()
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::catalog::IdentityKind;
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::identity;
 use super::super::introspect;
@@ -48,6 +49,8 @@ pub struct ReplicaStatus {
     pub parked_rows: Vec<ParkedRow>,
     /// What changes of the schema left open, in words.
     pub schema_warnings: Vec<SchemaWarning>,
+    /// How many conflicts are in the log.
+    pub conflicts: u64,
     /// The replicas that were met, the latest first.
     pub peers: Vec<PeerStatus>,
 }
@@ -110,6 +113,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
         parked: 0,
         parked_rows: Vec::new(),
         schema_warnings: Vec::new(),
+        conflicts: 0,
         peers: Vec::new(),
     };
     if !engine.is_tracked() {
@@ -122,6 +126,7 @@ pub(super) fn status(engine: &Engine, path: &Path) -> Result<ReplicaStatus, Stor
     status.position = summary.position;
     status.pending_changes = summary.pending_changes;
     status.parked = summary.parked;
+    status.conflicts = summary.conflicts;
     status.tables = tables(engine, &mut status.untracked)?;
     status.parked_rows = parked_rows(engine)?;
     status.schema_warnings = schema_notes::warnings(&engine.conn)?;
@@ -136,7 +141,7 @@ fn count(engine: &Engine, sql: &str) -> Result<u64, StoreError> {
 fn tables(engine: &Engine, untracked: &mut Vec<String>) -> Result<Vec<TableStatus>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
         "SELECT no, name, identity, suspect FROM __pocketsync_table
-         WHERE tracked AND name <> '__pocketsync_rename' ORDER BY name",
+         WHERE tracked AND name NOT IN ('__pocketsync_rename', '__pocketsync_rules') ORDER BY name",
     )?;
     let names = LocalNames::load(&engine.conn)?;
     let mut rows = statement.query([])?;
@@ -224,6 +229,7 @@ pub(super) fn summary(engine: &Engine) -> Result<Summary, StoreError> {
     Ok(Summary {
         pending_changes: journal + unacked,
         parked,
+        conflicts: conflict::count(engine)?,
         position: engine.lineage.cursor_at(engine.meta.head as u64),
     })
 }

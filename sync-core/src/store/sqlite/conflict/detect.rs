@@ -1,0 +1,166 @@
+//! What of a peer's changes is in conflict with what is here.
+
+use std::collections::BTreeMap;
+
+use super::super::engine::Engine;
+use super::super::identity::{self, Heard};
+use super::super::park::row::Row;
+use super::super::rules;
+use super::log::{self, OwnCell};
+use crate::change::RowChange;
+use crate::clock::Version;
+use crate::conflict::{LoggedConflict, OnDelete, Strategy, Winner, Write, Written};
+use crate::id::SiteId;
+use crate::store::StoreError;
+use crate::value::Value;
+
+/// What the lattice says; a hub may answer otherwise.
+const DELETE_WINS: &str = OnDelete::DeleteWins.as_str();
+
+/// Looks at the changes of one group before they are merged.
+///
+/// What the peer does not hold of our own writes, it did not know when it sent these: where both are
+/// of one cell, that is a conflict for sure. So is what the peer wrote itself over a write of ours: that
+/// is a hub's answer to one. While nothing of our own is under way, no row is looked at for it.
+#[derive(Debug)]
+pub(in super::super) struct Detector {
+    us: SiteId,
+    peer: SiteId,
+    ordinal: u64,
+    acked: u64,
+    /// How much of the peer's log was known before this group.
+    known: u64,
+    has_unsent: bool,
+}
+
+impl Detector {
+    pub(in super::super) fn new(engine: &mut Engine, heard: &Heard) -> Result<Self, StoreError> {
+        let ordinal = engine.sites.ordinal(heard.peer);
+        let acked = identity::acked_by(engine, heard.peer)?;
+        let has_unsent = engine
+            .conn
+            .prepare_cached("SELECT 1 FROM __pocketsync_log WHERE seq > ?1 AND counter IS NOT NULL")?
+            .exists([acked as i64])?;
+        Ok(Detector {
+            us: engine.site(),
+            peer: heard.peer,
+            ordinal,
+            acked,
+            known: identity::known_of(engine, heard.peer)?,
+            has_unsent,
+        })
+    }
+
+    /// Logs what of a change is in conflict with what is here; `columns[n]` is our number for the
+    /// change's column `n`.
+    pub(in super::super) fn look(
+        &self,
+        engine: &Engine,
+        table_no: u32,
+        change: &RowChange,
+        columns: &[u32],
+    ) -> Result<(), StoreError> {
+        let is_answer = |version: &Version| version.site == self.peer;
+        if !self.has_unsent && !change.cells.iter().any(|cell| is_answer(&cell.version)) {
+            return Ok(());
+        }
+        let row = Row::load(engine, &(table_no, change.id.clone()))?;
+        let record = &row.record;
+        let name = engine.wire_table_name(table_no)?;
+        let is_mine = |version: Version, seq: u64| version.site == self.us && seq > self.acked;
+        let mut merged = record.life;
+        merged.join(&change.life);
+        for cell in change.cells.iter().filter(|cell| cell.version.site != self.us) {
+            let column = columns[cell.column as usize];
+            let Some(own) = record.cells.get(&column) else { continue };
+            let answers = is_answer(&cell.version) && cell.version > own.cell.version;
+            if own.cell.version.site != self.us
+                || own.cell.value == cell.value
+                || !(own.seq > self.acked || answers)
+            {
+                continue;
+            }
+            let Some(column_name) = engine.wire_column_name(table_no, column)? else { continue };
+            let rule = match answers {
+                true => rules::read(&engine.conn)?.strategy(&name, &column_name),
+                false => Strategy::default(),
+            };
+            let here = Write::new(Written::Value(own.cell.value.clone()), own.cell.version);
+            let came = Write::new(Written::Value(cell.value.clone()), cell.version);
+            let winner = if cell.version > own.cell.version { Winner::Came } else { Winner::Here };
+            let told = OwnCell { table: table_no, column, seq: own.seq, known: self.known };
+            let conflict =
+                self.entry(engine, &name, change, Some(column_name), (here, came), winner, rule.as_str());
+            if answers {
+                log::supersede(engine, &conflict, &told)?;
+            }
+            let told = (own.seq > self.acked).then_some(told);
+            log::put(engine, self.ordinal, &conflict, told)?;
+        }
+        let own_cells = record.cells.values().filter(|held| is_mine(held.cell.version, held.seq));
+        let newest = own_cells.map(|held| held.cell.version).max();
+        if let Some(death) = change.life.died.filter(|died| died.site != self.us)
+            && let Some(newest) = newest
+            && record.life.is_alive()
+            && !merged.is_alive()
+        {
+            let cells = record.cells.iter().map(|(column, held)| (*column, held.cell.value.clone()));
+            let here = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
+            let came = Write::new(Written::Deleted, death);
+            let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Came, DELETE_WINS);
+            log::put(engine, self.ordinal, &conflict, None)?;
+        } else if let Some(death) = record.life.died.filter(|died| is_mine(*died, record.life_seq))
+            && let Some(newest) = change.cells.iter().map(|cell| cell.version).max()
+            && newest.site != self.us
+            && !record.life.is_alive()
+            && !merged.is_alive()
+        {
+            let cells = change.cells.iter().map(|cell| (columns[cell.column as usize], cell.value.clone()));
+            let here = Write::new(Written::Deleted, death);
+            let came = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
+            let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Here, DELETE_WINS);
+            log::put(engine, self.ordinal, &conflict, None)?;
+        }
+        Ok(())
+    }
+
+    fn named(
+        &self,
+        engine: &Engine,
+        table_no: u32,
+        cells: impl Iterator<Item = (u32, Value)>,
+    ) -> Result<BTreeMap<String, Value>, StoreError> {
+        let mut named = BTreeMap::new();
+        for (column, value) in cells {
+            if let Some(name) = engine.wire_column_name(table_no, column)? {
+                named.insert(name, value);
+            }
+        }
+        Ok(named)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the parts of an entry")]
+    fn entry(
+        &self,
+        engine: &Engine,
+        table: &str,
+        change: &RowChange,
+        column: Option<String>,
+        (here, came): (Write, Write),
+        winner: Winner,
+        rule: &str,
+    ) -> LoggedConflict {
+        LoggedConflict {
+            id: 0,
+            logged_ms: engine.meta.clock().ms(),
+            table: table.to_owned(),
+            row: change.id.clone(),
+            column,
+            here,
+            came,
+            winner,
+            rule: rule.to_owned(),
+            open: false,
+        }
+    }
+}

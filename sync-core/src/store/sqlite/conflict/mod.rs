@@ -1,0 +1,17 @@
+//! Conflicts at a device: own writes that meet others before the peer had them.
+//!
+//! ```text
+//! detect    what of a group is in conflict with what is here
+//! log       the table of conflicts                 told      what of it the peer has to hear of
+//! ```
+//!
+//! A device decides nothing: the lattice does, and then the hub. It remembers what was overwritten,
+//! and tells the peer what it cannot see in this replica's state any more.
+
+mod detect;
+mod log;
+mod told;
+
+pub(super) use detect::Detector;
+pub(super) use log::{count, find, forget_versions, get};
+pub(super) use told::{doubt, tell_lost};

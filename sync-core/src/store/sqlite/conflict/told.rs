@@ -1,0 +1,70 @@
+//! What a peer has to hear of conflicts that it has not seen.
+
+use rusqlite::params;
+
+use super::super::engine::Engine;
+use super::super::extract::Delta;
+use crate::change::{CellChange, RowChange};
+use crate::clock::{Hlc, Version};
+use crate::conflict::{LoggedConflict, Winner, Written};
+use crate::id::SiteId;
+use crate::merge::Life;
+use crate::store::StoreError;
+
+/// Own cells that met others which `peer` brought, after `base`: where, and what became of them.
+fn clashes(
+    engine: &Engine,
+    peer: SiteId,
+    base: u64,
+    winner: Winner,
+) -> Result<Vec<(u32, u32, u64, LoggedConflict)>, StoreError> {
+    let Some(ordinal) = engine.sites.existing(peer) else { return Ok(Vec::new()) };
+    let mut statement = engine.conn.prepare_cached(
+        "SELECT tbl, col, known, id, logged_ms, body FROM __pocketsync_conflict
+         WHERE own_seq > ?1 AND peer = ?2 AND winner = ?3 ORDER BY id",
+    )?;
+    let mut rows = statement.query(params![base as i64, ordinal as i64, winner.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
+        let body = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
+        let conflict = LoggedConflict::decode(number(3)?, number(4)?, body)?;
+        found.push((row.get(0)?, row.get(1)?, number(2)?, conflict));
+    }
+    Ok(found)
+}
+
+/// Adds our own cells that lost before `peer`, which holds us up to `base`, had them: it has to judge
+/// them, and they are not in this replica's state any more.
+pub(in super::super) fn tell_lost(
+    engine: &Engine,
+    peer: SiteId,
+    base: u64,
+    delta: &mut Delta,
+) -> Result<(), StoreError> {
+    for (table, column, _, conflict) in clashes(engine, peer, base, Winner::Came)? {
+        if let Written::Value(value) = conflict.here.what {
+            let version = Version::new(conflict.here.hlc, conflict.here.site);
+            let cells = vec![CellChange { column, version, value }];
+            delta.push(table, RowChange { id: conflict.row, life: Life::default(), cells });
+        }
+    }
+    Ok(())
+}
+
+/// The clocks of own writes that are told, and of which another value was hidden where they were made:
+/// with how much of the peer's log they knew at most.
+pub(in super::super) fn doubt(
+    engine: &Engine,
+    peer: SiteId,
+    base: u64,
+    delta: &Delta,
+) -> Result<Vec<(Hlc, u64)>, StoreError> {
+    let us = engine.site();
+    let clashes = clashes(engine, peer, base, Winner::Here)?.into_iter();
+    let written = clashes.filter_map(|(table, column, known, conflict)| {
+        let version = delta.version(table, &conflict.row, column)?;
+        (version.site == us).then_some((version.hlc, known))
+    });
+    Ok(written.collect())
+}
