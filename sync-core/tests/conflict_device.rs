@@ -93,7 +93,8 @@ fn one_way(from: &mut dyn Store, to: &mut dyn Store, mut after: Cursor) {
     loop {
         let (us, them) = (identify(from), identify(to).site);
         let (peer, max_bytes) = (them, 1 << 20);
-        let request = StoreRequest::Extract { scope: scope(), peer, after: after.clone(), max_bytes };
+        let request =
+            StoreRequest::Extract { scope: scope(), peer, after: after.clone(), max_bytes, not_after: None };
         let StoreReply::Extracted(extracted) = from.run(request).unwrap() else { panic!() };
         let chunk = Chunk {
             peer: us.site,
@@ -296,7 +297,7 @@ fn saying_what_is_known_costs_a_few_bytes() {
     let mut replica = world.b.replica.clone();
     let (after, _) = introduce(&mut replica, &mut world.hub);
     let peer = identify(&mut world.hub).site;
-    let request = StoreRequest::Extract { scope: scope(), peer, after, max_bytes: 1 << 20 };
+    let request = StoreRequest::Extract { scope: scope(), peer, after, max_bytes: 1 << 20, not_after: None };
     let StoreReply::Extracted(extracted) = replica.run(request).unwrap() else { panic!() };
     let bytes = extracted.seen.to_bytes();
     assert!((3..=6).contains(&bytes.len()), "{} bytes: {:?}", bytes.len(), extracted.seen);
