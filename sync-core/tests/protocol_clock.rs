@@ -12,7 +12,7 @@ use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::session::{Event, SessionEnd};
 use pocketsync_core::store::{Holding, MemoryStore};
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Message, PROTOCOL, Welcome};
+use pocketsync_core::wire::{Message, PROTOCOL, PushSeen, Welcome};
 
 const YEAR_MS: i64 = 365 * 24 * 3_600_000;
 
@@ -142,7 +142,9 @@ fn a_clock_set_while_an_extract_is_on_its_way_costs_nothing() {
     let mut rig = SessionRig::connect(rig.store);
     let heard = greet(&mut rig);
     let pushed = heard.into_iter().find_map(|message| match message {
-        Message::Push(push) => Some(push.body.open(1 << 20).unwrap()),
+        Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
+            Some(push.body.open(1 << 20).unwrap())
+        }
         _ => None,
     });
     let pushed = pushed.expect("the next session offers it");
