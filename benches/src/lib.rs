@@ -8,6 +8,7 @@ pub mod compare;
 pub mod contender;
 pub mod fleet;
 pub mod meter;
+pub mod parts;
 pub mod pass;
 pub mod scale;
 pub mod shape;

@@ -107,7 +107,8 @@ mod tests {
         })
         .unwrap();
         assert!(slept.wall >= 0.03 && slept.cpu < 0.03, "{slept:?}");
-        let (worked, sum) = measure(|| Ok::<_, ()>((0..3_000_000u64).fold(0, |a, b| a ^ crate::shape::mix(b)))).unwrap();
+        let (worked, sum) =
+            measure(|| Ok::<_, ()>((0..3_000_000u64).fold(0, |a, b| a ^ crate::shape::mix(b)))).unwrap();
         assert!(worked.cpu > 0.0 && sum != 0, "{worked:?}");
     }
 

@@ -67,7 +67,9 @@ impl Pass {
     fn carry(&mut self, name: &str) -> Result<bool> {
         let Some(parcel) = self.contender.collect()? else { return Ok(false) };
         let Parcel { fold, extract, encode, decode, raw_bytes, compressed_bytes } = parcel;
-        for (step, lap) in [("fold", fold), ("extract", Some(extract)), ("encode", encode), ("decode", decode)] {
+        for (step, lap) in
+            [("fold", fold), ("extract", Some(extract)), ("encode", encode), ("decode", decode)]
+        {
             if let Some(lap) = lap {
                 self.note(&format!("{step} {name}"), self.rows, lap);
             }
@@ -82,7 +84,9 @@ impl Pass {
     fn compare(&mut self) -> Result<()> {
         let (here, there) = self.contender.digests()?;
         if there.as_ref().is_some_and(|there| *there != here) {
-            return Err(format!("the replicas differ: {here} here, {} there", there.unwrap_or_default()).into());
+            return Err(
+                format!("the replicas differ: {here} here, {} there", there.unwrap_or_default()).into()
+            );
         }
         self.sample.digests.push(here);
         Ok(())
@@ -99,7 +103,9 @@ pub fn run(order: &Order, dir: &Path) -> Result<Sample> {
     let count = shape.rows(order.rows);
     let permuted = shuffled(count);
     let insert = Write::Insert((0..count).map(|n| shape.row(n)).collect());
-    let update = |width, round| Write::Update(width, permuted.iter().map(|&n| shape.update(n, width, round)).collect());
+    let update = |width, round| {
+        Write::Update(width, permuted.iter().map(|&n| shape.update(n, width, round)).collect())
+    };
     let (one, five) = (update(Width::One, 1), update(Width::Five, 2));
     let delete = Write::Delete(permuted.iter().map(|&n| shape.key(n)).collect());
     let single = Write::Insert((count..count + AUTOCOMMITS.min(count)).map(|n| shape.row(n)).collect());
@@ -149,7 +155,9 @@ pub fn run(order: &Order, dir: &Path) -> Result<Sample> {
         rows.iter().flatten().map(record_bytes).sum::<usize>() as f64
     };
     let keys = (0..count).map(|n| record_bytes(&shape.key(n))).sum::<usize>() as f64;
-    for (name, bytes) in [("insert", values(&insert)), ("update 1", values(&one) - keys), ("update 5", values(&five) - keys)] {
+    for (name, bytes) in
+        [("insert", values(&insert)), ("update 1", values(&one) - keys), ("update 5", values(&five) - keys)]
+    {
         pass.sample.bytes.insert(format!("values {name}"), bytes);
     }
     Ok(pass.sample)

@@ -45,8 +45,8 @@ pub fn shuffled(count: usize) -> Vec<usize> {
 
 fn words(n: u64) -> String {
     const WORDS: [&str; 16] = [
-        "milk", "bread", "call", "write", "before", "Monday", "the", "garden", "report", "ticket", "blue", "house",
-        "river", "paper", "small", "again",
+        "milk", "bread", "call", "write", "before", "Monday", "the", "garden", "report", "ticket", "blue",
+        "house", "river", "paper", "small", "again",
     ];
     let count = 4 + mix(n) % 12;
     let word = |at| WORDS[(mix(n ^ (at << 40)) % 16) as usize];
@@ -98,9 +98,7 @@ impl Shape {
                 ("price", "REAL"),
                 ("done", "INTEGER"),
             ]),
-            Shape::Wide => {
-                (0..59).map(|n| (format!("c{n}"), ["INTEGER", "TEXT", "REAL"][n % 3])).collect()
-            }
+            Shape::Wide => (0..59).map(|n| (format!("c{n}"), ["INTEGER", "TEXT", "REAL"][n % 3])).collect(),
             Shape::Small => named(&[("n", "INTEGER")]),
         }
     }

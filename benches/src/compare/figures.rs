@@ -85,7 +85,10 @@ impl Pair<'_> {
     fn overhead(&self, what: &str) -> Option<Spread> {
         self.spread(|_, ours| {
             let rows = ours.laps.get(what)?.rows as f64;
-            Some((ours.bytes.get(&format!("wire {what}"))? - ours.bytes.get(&format!("values {what}"))?) / rows)
+            Some(
+                (ours.bytes.get(&format!("wire {what}"))? - ours.bytes.get(&format!("values {what}"))?)
+                    / rows,
+            )
         })
     }
 }
@@ -109,7 +112,8 @@ pub fn of_samples(all: &[Series]) -> Vec<Figure> {
             let is_crsqlite = series.kind.name().replace('-', "") == "crsqlite";
             if is_crsqlite && series.shape == shape && series.pragmas == Pragmas::Tuned {
                 let pair = Pair { plain: &series.samples, ours, title };
-                let times = pair.spread(|theirs, ours| Some(cpu(theirs, "apply insert")? / cpu(ours, "apply insert")?));
+                let times = pair
+                    .spread(|theirs, ours| Some(cpu(theirs, "apply insert")? / cpu(ours, "apply insert")?));
                 let what = format!("{title}: apply inserts, times as fast as {}", series.kind.name());
                 figures.extend(times.map(|times| Figure::new(what, "", Bound::AtLeast(10.0), times)));
             }

@@ -70,8 +70,15 @@ impl Comparison {
                 of_table.rotate_left(pass % count);
                 for series in of_table.iter_mut() {
                     let Series { kind, shape, pragmas, .. } = series;
-                    say(&format!("pass {}: {}, {} key, {} pragmas", pass + 1, kind.name(), shape.name(), pragmas.name()));
-                    let order = Order { kind: kind.clone(), shape: *shape, pragmas: *pragmas, rows: self.rows };
+                    say(&format!(
+                        "pass {}: {}, {} key, {} pragmas",
+                        pass + 1,
+                        kind.name(),
+                        shape.name(),
+                        pragmas.name()
+                    ));
+                    let order =
+                        Order { kind: kind.clone(), shape: *shape, pragmas: *pragmas, rows: self.rows };
                     let sample = in_own_process(program, &order)?;
                     series.samples.push(sample);
                 }
@@ -89,7 +96,13 @@ fn in_own_process(program: &Path, order: &Order) -> Result<Sample> {
     serde_json::to_writer(child.stdin.take().ok_or("no way to talk to the pass")?, order)?;
     let output = child.wait_with_output()?;
     if !output.status.success() {
-        return Err(format!("{} failed with the {} table: {}", order.kind.name(), order.shape.name(), output.status).into());
+        return Err(format!(
+            "{} failed with the {} table: {}",
+            order.kind.name(),
+            order.shape.name(),
+            output.status
+        )
+        .into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -116,7 +129,11 @@ fn same_contents(of_table: &[Series]) -> Result<()> {
             if sample.digests != expected.digests {
                 return Err(format!(
                     "{} ended with another {} table than {}: {:?}, not {:?}",
-                    series.kind.name(), series.shape.name(), first.kind.name(), sample.digests, expected.digests
+                    series.kind.name(),
+                    series.shape.name(),
+                    first.kind.name(),
+                    sample.digests,
+                    expected.digests
                 )
                 .into());
             }

@@ -29,7 +29,8 @@ impl Machine {
         let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let kernel = read("/proc/sys/kernel/osrelease");
         Machine {
-            processor: processor.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
+            processor: processor
+                .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             system: format!("{} {}", std::env::consts::OS, kernel.trim()).trim().to_owned(),
             sqlite: rusqlite::version().to_owned(),

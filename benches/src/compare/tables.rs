@@ -62,7 +62,8 @@ fn one(of_table: &[Series]) -> String {
                 }
                 _ => per,
             };
-            spread(series, |sample| sample.bytes.get(name).map(|bytes| bytes / per)).map(|it| number(it.median))
+            spread(series, |sample| sample.bytes.get(name).map(|bytes| bytes / per))
+                .map(|it| number(it.median))
         });
         let cells = cells.collect();
         row(&mut text, &label, cells);
@@ -78,15 +79,15 @@ fn cell(series: &Series, plain: Option<&Series>, step: &str) -> Option<String> {
         let seconds = if wall { step.lap.wall } else { step.lap.cpu };
         Some(seconds * 1e6 / step.rows as f64)
     };
-    let (cpu, wall) = (spread(series, |sample| per_row(sample, false))?, spread(series, |sample| per_row(sample, true))?);
+    let (cpu, wall) =
+        (spread(series, |sample| per_row(sample, false))?, spread(series, |sample| per_row(sample, true))?);
     let mut text = format!("{} ({})", number(cpu.median), number(wall.median));
     let ratios = plain.filter(|plain| plain.kind != series.kind).and_then(|plain| {
         let pairs = series.samples.iter().zip(&plain.samples);
         Spread::of(pairs.filter_map(|(ours, plain)| Some(per_row(ours, false)? / per_row(plain, false)?)))
     });
     if let Some(ratios) = ratios {
-        let _infallible =
-            write!(text, " **×{:.2}** [{:.2}–{:.2}]", ratios.median, ratios.low, ratios.high);
+        let _infallible = write!(text, " **×{:.2}** [{:.2}–{:.2}]", ratios.median, ratios.low, ratios.high);
     }
     Some(text)
 }

@@ -70,7 +70,10 @@ pub struct Extension {
     changes: Vec<Vec<Value>>,
 }
 
-#[allow(unsafe_code, reason = "an extension is machine code, which may do anything; its path was given to us")]
+#[allow(
+    unsafe_code,
+    reason = "an extension is machine code, which may do anything; its path was given to us"
+)]
 fn load(conn: &Connection, path: &Path) -> Result<()> {
     // SAFETY: whoever runs the comparison named this library to be loaded into it, in a process of
     // its own; loading is allowed for this one call only.
@@ -155,7 +158,9 @@ impl Contender for Extension {
             raw_bytes += record_bytes(value);
             match value {
                 Value::Null => {}
-                Value::Integer(integer) => bytes.extend(integer.to_be_bytes().iter().skip_while(|&&byte| byte == 0)),
+                Value::Integer(integer) => {
+                    bytes.extend(integer.to_be_bytes().iter().skip_while(|&&byte| byte == 0))
+                }
                 Value::Real(real) => bytes.extend(real.to_be_bytes()),
                 Value::Text(text) => bytes.extend(text.as_bytes()),
                 Value::Blob(blob) => bytes.extend(blob),

@@ -77,7 +77,8 @@ impl Log {
 /// When the file cannot be written.
 pub(super) fn merge(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<bool, StoreError> {
     let outcomes = engine.write(|engine| apply::run(engine, chunks))?;
-    let changed = |outcome: &ChunkOutcome| matches!(outcome, ChunkOutcome::Applied { committed: Some(_), .. });
+    let changed =
+        |outcome: &ChunkOutcome| matches!(outcome, ChunkOutcome::Applied { committed: Some(_), .. });
     Ok(outcomes.iter().any(changed))
 }
 
@@ -185,7 +186,9 @@ impl Contender for PocketSync {
         let (fold, _) = measure(|| self.fold())?;
         let (extract, ()) = measure(|| self.log.extract(&mut self.engine))?;
         let (encode, bodies) = measure(|| {
-            Ok::<_, StoreError>(self.log.pieces.iter().map(|piece| Body::seal(piece, false)).collect::<Vec<_>>())
+            Ok::<_, StoreError>(
+                self.log.pieces.iter().map(|piece| Body::seal(piece, false)).collect::<Vec<_>>(),
+            )
         })?;
         let (decode, pieces) =
             measure(|| bodies.iter().map(|body| body.open(MAX_PIECE_BYTES)).collect::<Result<Vec<_>, _>>())?;

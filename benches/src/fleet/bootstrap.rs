@@ -77,7 +77,12 @@ fn insert_plainly(dir: &Path, shape: Shape, rows: usize) -> Result<(f64, f64)> {
 }
 
 /// Runs in another process what [`bootstrap_device`] is.
-pub(crate) async fn in_own_process(program: &Path, dir: &Path, shape: Shape, url: &WsUrl) -> Result<Bootstrap> {
+pub(crate) async fn in_own_process(
+    program: &Path,
+    dir: &Path,
+    shape: Shape,
+    url: &WsUrl,
+) -> Result<Bootstrap> {
     let output = Command::new(program)
         .arg(BOOTSTRAP_COMMAND)
         .arg(dir)
@@ -116,9 +121,22 @@ pub(super) async fn run(fleet: &Fleet, program: &Path, dir: &Path, shape: Shape)
     let rows = fleet.rows as f64;
     let of = |what: &str| format!("{}: {} rows, {what}", shape.title(), fleet.rows);
     let mut figures = vec![
-        Figure::new(of("bootstrap, to plain inserts"), "", Bound::AtMost(3.0), once(device.wall / plain_wall)),
-        Figure::plain(of("bootstrap, processor time of the device to plain inserts"), "", once(device.cpu / plain_cpu)),
-        Figure::plain(of("bootstrap, processor time of the hub to plain inserts"), "", once(hub_cpu / plain_cpu)),
+        Figure::new(
+            of("bootstrap, to plain inserts"),
+            "",
+            Bound::AtMost(3.0),
+            once(device.wall / plain_wall),
+        ),
+        Figure::plain(
+            of("bootstrap, processor time of the device to plain inserts"),
+            "",
+            once(device.cpu / plain_cpu),
+        ),
+        Figure::plain(
+            of("bootstrap, processor time of the hub to plain inserts"),
+            "",
+            once(hub_cpu / plain_cpu),
+        ),
         Figure::plain(of("bootstrap"), "s", once(device.wall)),
         Figure::plain(of("bootstrap, on the wire"), "bytes/row", once(device.wire_bytes as f64 / rows)),
         Figure::new(

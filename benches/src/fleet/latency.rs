@@ -46,8 +46,9 @@ pub(super) async fn run(fleet: &Fleet, program: &Path, dir: &Path) -> Result<Vec
         Spread::of(seconds.iter().map(|it| it * 1e3))
             .map(|it| Figure::new("write on A to visible on B, both live", "ms", Bound::AtMost(5.0), it)),
     );
-    figures.extend(Spread::of(seconds.get(seconds.len() * 99 / 100).map(|it| it * 1e3)).map(|it| {
-        Figure::plain("write on A to visible on B, slower than 99 of 100", "ms", it)
-    }));
+    figures.extend(
+        Spread::of(seconds.get(seconds.len() * 99 / 100).map(|it| it * 1e3))
+            .map(|it| Figure::plain("write on A to visible on B, slower than 99 of 100", "ms", it)),
+    );
     Ok(figures)
 }

@@ -19,8 +19,8 @@ pub use device::Device;
 pub use hub_process::{HUB_COMMAND, HubProcess, serve};
 pub use pushes::PUSHERS_COMMAND;
 
-pub use bootstrap::{BOOTSTRAP_COMMAND, Bootstrap, bootstrap_device};
 pub(crate) use bootstrap::in_own_process as fresh_device;
+pub use bootstrap::{BOOTSTRAP_COMMAND, Bootstrap, bootstrap_device};
 pub(crate) use pushes::in_own_process as push_from_many;
 pub use pushes::push_devices;
 pub use reconnect::Reconnect;

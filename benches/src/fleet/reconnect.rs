@@ -64,10 +64,13 @@ pub(super) async fn figures(
         if device.file.digest()? != writer.file.digest()? {
             return Err("who came back holds another table".into());
         }
-        let of = |what: &str| format!("{}: {} rows, reconnect after {missed} changes{what}", shape.title(), fleet.rows);
+        let of = |what: &str| {
+            format!("{}: {} rows, reconnect after {missed} changes{what}", shape.title(), fleet.rows)
+        };
         let spread = |part: fn(&Reconnect) -> f64| Spread::of(times.iter().map(part));
         figures.extend(spread(|it| it.wall * 1e3).map(|it| Figure::plain(of(""), "ms", it)));
-        figures.extend(spread(|it| it.bytes as f64).map(|it| Figure::plain(of(", on the wire"), "bytes", it)));
+        figures
+            .extend(spread(|it| it.bytes as f64).map(|it| Figure::plain(of(", on the wire"), "bytes", it)));
     }
     Ok(figures)
 }

@@ -52,9 +52,11 @@ pub(super) async fn bootstrap(program: &Path, scratch: &Path, rows: usize) -> Re
 
 /// Pushes of more and more devices, in as many scopes or in one.
 pub(super) async fn pushes(program: &Path, scratch: &Path, rows: usize) -> Result<Vec<Law>> {
-    let mut scopes = Law::new("processor time of the hub a push of 10 rows", "devices, each its own scope", "µs", 0.2);
+    let mut scopes =
+        Law::new("processor time of the hub a push of 10 rows", "devices, each its own scope", "µs", 0.2);
     // Every push goes out to every other device: linear would be a fan-out that costs as much as the push.
-    let mut sessions = Law::new("processor time of the hub a push of 10 rows", "devices, all in one scope", "µs", 1.0);
+    let mut sessions =
+        Law::new("processor time of the hub a push of 10 rows", "devices, all in one scope", "µs", 1.0);
     let pushes = (rows / 1000).clamp(5, 100);
     for devices in [1, 4, 16, 48] {
         for law in [&mut scopes, &mut sessions] {

@@ -82,10 +82,14 @@ pub fn markdown(laws: &[Law]) -> String {
         let points: Vec<String> =
             law.points.iter().map(|(size, cost)| format!("{size}: {:.2}", cost.median)).collect();
         let found = law.exponent().map_or("–".to_owned(), |exponent| format!("{exponent:.2}"));
-        let verdict = if law.exponent().is_some_and(|exponent| exponent > law.at_most) { " **missed**" } else { "" };
+        let verdict =
+            if law.exponent().is_some_and(|exponent| exponent > law.at_most) { " **missed**" } else { "" };
         let Law { what, size, unit, at_most, .. } = law;
-        let _infallible =
-            writeln!(text, "| {what}, {unit} | {size} | {found}, {at_most:.2}{verdict} | {} |", points.join(", "));
+        let _infallible = writeln!(
+            text,
+            "| {what}, {unit} | {size} | {found}, {at_most:.2}{verdict} | {} |",
+            points.join(", ")
+        );
     }
     text
 }

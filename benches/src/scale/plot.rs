@@ -64,7 +64,9 @@ fn one(law: &Law, cell: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<()> {
         .label_style(("sans-serif", 11))
         .draw()
         .map_err(failed)?;
-    let spreads = points.iter().map(|&(size, _, low, high)| PathElement::new([(size, low), (size, high)], SPREAD.stroke_width(3)));
+    let spreads = points
+        .iter()
+        .map(|&(size, _, low, high)| PathElement::new([(size, low), (size, high)], SPREAD.stroke_width(3)));
     chart.draw_series(spreads).map_err(failed)?;
     chart
         .draw_series(LineSeries::new(points.iter().map(|point| (point.0, point.1)), LINE.stroke_width(2)))

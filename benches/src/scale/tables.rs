@@ -37,7 +37,9 @@ pub(super) fn writes(scratch: &Path, rows: usize) -> Result<Vec<Law>> {
             devices.write(&Write::Insert(vec![Shape::Integer.row(from + count)]), true)?;
             let (one, ()) = measure(|| devices.extract())?;
             let per_row = 1e6 / count as f64;
-            for (all, cost) in found.iter_mut().zip([capture.cpu * per_row, many.cpu * per_row, one.cpu * 1e6]) {
+            for (all, cost) in
+                found.iter_mut().zip([capture.cpu * per_row, many.cpu * per_row, one.cpu * 1e6])
+            {
                 all.push(cost);
             }
         }
