@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod contender;
 pub mod fleet;
+pub mod guard;
 pub mod meter;
 pub mod parts;
 pub mod pass;

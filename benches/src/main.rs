@@ -9,7 +9,7 @@ use pocketsync_benches::compare::{self, Comparison, Machine, Report};
 use pocketsync_benches::contender::{Kind, Pragmas};
 use pocketsync_benches::fleet::{self, Fleet};
 use pocketsync_benches::shape::Shape;
-use pocketsync_benches::{Result, scale};
+use pocketsync_benches::{Result, guard, scale};
 
 /// Measures what PocketSync costs
 #[derive(Parser)]
@@ -28,6 +28,16 @@ enum Command {
     Compare(CompareArgs),
     /// How cost grows: catching up, bootstraps, pushes and writes, with exponents and a plot
     Scale(ScaleArgs),
+    /// Compares the instructions that callgrind counted with those that are stored; `benches/guard.sh` runs it
+    CheckInstructions {
+        /// What callgrind left
+        counts: PathBuf,
+        /// What is stored
+        baseline: PathBuf,
+        /// Stores what was counted
+        #[arg(long)]
+        record: bool,
+    },
     #[command(name = compare::PASS_COMMAND, hide = true)]
     OnePass,
     #[command(name = fleet::HUB_COMMAND, hide = true)]
@@ -111,6 +121,9 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Compare(args) => compare(args, &scratch(&cli)),
         Command::Scale(args) => measure_scale(args, &scratch(&cli)),
+        Command::CheckInstructions { counts, baseline, record } => {
+            check_instructions(counts, baseline, *record)
+        }
         Command::Hub { database } => asynchronous(fleet::serve(database)),
         Command::Bootstrap { dir, table, url } => {
             asynchronous(async { tell(&fleet::bootstrap_device(dir, table.0, &url.parse()?).await?) })
@@ -200,6 +213,24 @@ fn measure_scale(args: &ScaleArgs, scratch: &Path) -> Result<()> {
         std::fs::write(path, serde_json::to_vec_pretty(&laws)?)?;
     }
     Ok(())
+}
+
+fn check_instructions(counts: &Path, baseline: &Path, record: bool) -> Result<()> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = std::process::Command::new(rustc).arg("--version").output()?.stdout;
+    let counted = guard::counted(counts, String::from_utf8_lossy(&version).trim())?;
+    if record {
+        std::fs::write(baseline, serde_json::to_string_pretty(&counted)? + "\n")?;
+        println!("recorded {} parts in {}", counted.ratios.len(), baseline.display());
+        return Ok(());
+    }
+    let verdict = guard::compare(&serde_json::from_slice(&std::fs::read(baseline)?)?, &counted);
+    print!("{}", verdict.text);
+    if verdict.passed {
+        return Ok(());
+    }
+    Err("some parts take more instructions than stored; if that is on purpose: benches/guard.sh --record"
+        .into())
 }
 
 fn finish(args: &CompareArgs, report: &Report) -> Result<()> {

@@ -58,7 +58,7 @@ pub(super) async fn pushes(program: &Path, scratch: &Path, rows: usize) -> Resul
     let mut sessions =
         Law::new("processor time of the hub a push of 10 rows", "devices, all in one scope", "µs", 1.0);
     let pushes = (rows / 1000).clamp(5, 100);
-    for devices in [1, 4, 16, 48] {
+    for devices in [1, 4, 16, 48].into_iter().filter(|devices| devices * 20 <= rows.max(80)) {
         for law in [&mut scopes, &mut sessions] {
             let in_one = law.at_most > 0.5;
             let mut costs = Vec::new();
