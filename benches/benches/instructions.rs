@@ -1,6 +1,8 @@
 //! The parts of the way of a write, counted in instructions by callgrind: `benches/guard.sh` runs this and
 //! compares with what is stored. Counts do not depend on what else the machine does.
 
+#![allow(missing_docs, unreachable_pub, reason = "the macros make public items without a word")]
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use pocketsync_benches::guard::ROWS;
 use pocketsync_benches::parts::{Kept, Part, Ready, prepare};
