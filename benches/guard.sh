@@ -34,4 +34,5 @@ if ! GUNGRAUN_HOME="$PWD/$counts" GUNGRAUN_PARALLEL=2 cargo bench -q -p pocketsy
   cat "$log" >&2
   exit 1
 fi
-cargo run -q --release -p pocketsync-benches -- check-instructions "$counts" benches/instructions.json "$@"
+# What was counted came with the program of the same build.
+"$target/release/pocketsync-benches" check-instructions "$counts" benches/instructions.json "$@"
