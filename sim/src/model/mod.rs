@@ -38,9 +38,9 @@ pub(crate) use template::begins_with_rows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::history::{Event, Fault};
+use crate::history::{DeviceView, Event, Fault};
 use crate::oracle::Case;
-use crate::shape::Shape;
+use crate::shape::{RowTag, Shape};
 use crate::story::{DeviceNo, Ms};
 
 /// Everything that is known of the writes of a run.
@@ -99,6 +99,15 @@ impl Model {
     /// that its cells say nothing.
     pub fn is_doubtful(&self, scope: &Scope, row: &Row) -> bool {
         self.survival.may_be_doubled(scope, row)
+    }
+
+    /// Whether a device certainly shows the row of a name. Where a copied file may have made two of
+    /// one name, the other one may be the one that was deleted, with all that referred to it.
+    pub fn certain<'a>(&'a self, scope: &'a Scope, view: &'a DeviceView) -> impl Fn(&RowTag) -> bool + 'a {
+        move |tag| {
+            let doubtful = || scope.find(tag).is_some_and(|row| self.is_doubtful(scope, scope.row(row)));
+            view.rows.contains_key(tag) && !doubtful()
+        }
     }
 
     /// Something happened.

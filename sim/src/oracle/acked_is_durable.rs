@@ -84,7 +84,7 @@ fn judge(
                 let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
                 let exempt = !row.deaths.is_empty()
                     || is_visible(&row.tag)
-                    || scope.may_be_gone(shape, model.rules(), row, &is_visible);
+                    || scope.may_be_gone(shape, model.rules(), row, &model.certain(scope, view));
                 if !exempt {
                     missing.push(format!("{} (inserted by {})", words::row(shape, &row.tag), by()));
                 }

@@ -185,7 +185,7 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
                 let accounted = parks
                     || is_visible(&row.tag)
                     || !row.deaths.is_empty()
-                    || scope.may_be_gone(shape, model.rules(), row, &is_visible);
+                    || scope.may_be_gone(shape, model.rules(), row, &model.certain(scope, view));
                 (!accounted).then(|| format!("it does not show {}", words::row(shape, &row.tag)))
             }
             Wrote::Cells(cells) => {

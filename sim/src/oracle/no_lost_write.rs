@@ -100,10 +100,11 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
             Role::Free(_) => free_cell(model, scope, row, column, shown, view).or_else(|what| {
                 if is_of_stand_in(model, scope, row, column, shown, view) { Ok(()) } else { Err(what) }
             })?,
-            Role::Pool(_)
-                if !scope.pooled(table, column, value)
-                    && !(*value == Value::Null && set_null(model, scope, table, column)) =>
-            {
+            Role::Pool(_) => {
+                let by_schema = *value == Value::Null && set_null(model, scope, table, column);
+                if by_schema || scope.pooled(table, column, value) {
+                    continue;
+                }
                 let cell = words::cell(shape, &row.tag, column);
                 return Err(format!("{} shows {value} in {cell}, which nobody wrote there", view.device));
             }
@@ -228,7 +229,7 @@ fn missing(model: &Model, scope: &Scope, view: &DeviceView) -> Result<(), String
         row.deaths.is_empty()
             && !is_visible(&row.tag)
             && row.inserts.iter().any(survives)
-            && !scope.may_be_gone(model.shape(), model.rules(), row, &is_visible)
+            && !scope.may_be_gone(model.shape(), model.rules(), row, &model.certain(scope, view))
     });
     let missing: Vec<&Row> = missing.collect();
     let parked = view.parked.as_ref().map_or(0, Vec::len);

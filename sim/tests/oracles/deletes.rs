@@ -64,6 +64,15 @@ fn no_row_is_there_twice() {
 }
 
 #[test]
+fn what_referred_to_one_of_two_doubled_rows_may_go_with_it() {
+    let inserted = "10 d0 t1 + shop r1 w1\n 20 d1 copy of d0\n 30 d0 t2 + sale r2 @r1\n";
+    let end = "90 settled d0: shop r1 w1 | d1: shop r1 w1";
+    passes(&format!("{inserted} {end}"));
+    let acked = inserted.replace("20 d1 copy", "15 d0 ack t1\n 20 d1 copy");
+    caught_by("no_lost_write", &format!("{acked} {end}"));
+}
+
+#[test]
 fn of_a_row_that_a_copy_may_have_doubled_either_may_be_shown() {
     let copied = "20 d1 copy of d0\n 25 d1 t2 ~ list r1 name w1>w2\n 30 look d1: list r1 w2\n";
     let end = "40 look d1: list r1 w1\n 90 settled d1: list r1 w1 x2 | d2: list r1 w1 x2";

@@ -72,9 +72,11 @@ impl Seen {
         self.steps.get(self.steps.partition_point(|step| step.until < hlc))
     }
 
-    /// Adds a step after those that are there. Of two alike one is enough.
+    /// Adds a step after those that are there. Of two alike one is enough; one that does not reach
+    /// beyond them speaks of no write, and is left out.
     pub fn push(&mut self, step: SeenStep) {
         match self.steps.last_mut() {
+            Some(last) if step.until <= last.until => {}
             Some(last) if last.position == step.position && last.peers == step.peers => {
                 last.until = step.until;
             }
@@ -271,6 +273,19 @@ mod tests {
             assert!(Seen::from_bytes(&bytes[..cut]).is_err());
         }
         assert!(Seen::from_bytes(&[3, 9, 1, 0, 0, 1, 0, 1, 0]).is_err(), "steps that do not ascend");
+    }
+
+    /// A fold of which nothing is left ends where the one before it does.
+    #[test]
+    fn a_step_that_reaches_no_further_is_left_out() {
+        let mut seen = Seen::default();
+        for (until, position) in [(7, 1), (7, 2), (5, 3), (9, 4)] {
+            seen.push(step(until, Some(position)));
+        }
+        let seen = seen.finish();
+        assert_eq!(seen.of(Hlc::from_bits(7)).unwrap().position, Some(1));
+        assert_eq!(seen.of(Hlc::from_bits(8)).unwrap().position, Some(4));
+        assert_eq!(Seen::from_bytes(&seen.to_bytes()), Ok(seen));
     }
 
     #[test]
