@@ -318,7 +318,8 @@ fn references_leave_a_winner_that_its_table_refuses() {
                 peer.send(&mut device, group);
                 check_references(&device);
             }
-            let shown = "SELECT note.tag = t.id, t.n, note_tag.n FROM note JOIN note_tag ON note_tag.note = note.id
+            let shown =
+                "SELECT note.tag = t.id, t.n, note_tag.n FROM note JOIN note_tag ON note_tag.note = note.id
                 JOIN tag t ON t.id = note_tag.tag";
             assert_eq!(rows(&device, shown), ["1|1|32"], "after {order:?} in {groups} groups");
         }

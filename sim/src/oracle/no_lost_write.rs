@@ -95,15 +95,15 @@ fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
 fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &DeviceView) -> Result<(), String> {
     let shape = model.shape();
     let table = row.tag.table;
+    let is_pooled = |value: &Value, column: usize| {
+        scope.pooled(table, column, value) || *value == Value::Null && set_null(model, scope, table, column)
+    };
     for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
         match &declared.role {
             Role::Free(_) => free_cell(model, scope, row, column, shown, view).or_else(|what| {
                 if is_of_stand_in(model, scope, row, column, shown, view) { Ok(()) } else { Err(what) }
             })?,
-            Role::Pool(_)
-                if !scope.pooled(table, column, value)
-                    && !(*value == Value::Null && set_null(model, scope, table, column)) =>
-            {
+            Role::Pool(_) if !is_pooled(value, column) => {
                 let cell = words::cell(shape, &row.tag, column);
                 return Err(format!("{} shows {value} in {cell}, which nobody wrote there", view.device));
             }

@@ -77,6 +77,7 @@ fn what_came_back_for_a_child_stays_when_the_child_goes() {
     let shown = "30 look d1: shop r1 w1, sale r2 @r1\n";
     passes(&format!("{kept} {shown} 40 d1 t4 - sale r2 @r1\n 90 settled d0: shop r1 w1 | d1: shop r1 w1"));
     // Whoever deletes both had nobody who kept it.
-    let own = "10 d0 t1 + shop r1 w1\n 11 d0 t2 + sale r2 @r1\n 12 d0 t3 - sale r2 @r1\n 13 d0 t4 - shop r1 w1\n";
+    let own =
+        "10 d0 t1 + shop r1 w1\n 11 d0 t2 + sale r2 @r1\n 12 d0 t3 - sale r2 @r1\n 13 d0 t4 - shop r1 w1\n";
     caught_by("no_zombies", &format!("{own} 90 settled d0: shop r1 w1"));
 }
