@@ -1,5 +1,8 @@
 //! Who wrote what, over what, and who has heard of it: kept from what applications saw before and
 //! after their own transactions, and from who talked with whom. The engine is not asked.
+//!
+//! Two people of one name (or tags, but for case) are one to an application that has heard of both: it sees the older, what
+//! belongs to the other is shown as hers, and what it does to her it does to both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +19,8 @@ struct Deed {
     wrote: Option<String>,
     /// What it put aside, seeing it.
     over: BTreeSet<Note>,
+    /// The rows that went with it, as they were one with it there.
+    along: BTreeSet<Name>,
 }
 
 /// What a file holds, or has held and put aside.
@@ -46,6 +51,8 @@ impl Heard {
 pub(crate) struct Ledger {
     deeds: Vec<Deed>,
     parents: BTreeMap<Name, BTreeSet<Name>>,
+    /// The unique keys that rows ever had.
+    keys: BTreeMap<Name, BTreeSet<String>>,
 }
 
 impl Ledger {
@@ -62,10 +69,37 @@ impl Ledger {
                 continue;
             }
             let over = was.into_iter().map(|was| (name.clone(), was)).collect();
+            let along = if died { self.behind(heard, name, before) } else { BTreeSet::new() };
             heard.sure.insert(self.deeds.len());
-            self.deeds.push(Deed { row: name.clone(), died, wrote: is, over });
+            self.deeds.push(Deed { row: name.clone(), died, wrote: is, over, along });
+        }
+        for (name, rows) in after {
+            let Some(key) = rows[0].key.clone().filter(|_| before.contains_key(name)) else { continue };
+            if before[name][0].key.as_ref() != Some(&key) {
+                for other in self.behind(heard, name, before) {
+                    self.keys.entry(other).or_default().insert(key.clone());
+                }
+            }
         }
         self.see(after);
+    }
+
+    /// The rows that an application has heard of and that are hidden as they are one with this row.
+    fn behind(&self, heard: &Heard, row: &Name, shown: &Shown) -> BTreeSet<Name> {
+        let known = heard.sure.union(&heard.maybe).map(|at| &self.deeds[*at].row);
+        known.filter(|other| !shown.contains_key(*other) && self.alike(row, other)).cloned().collect()
+    }
+
+    /// Whether one of two rows may be shown as the other: both had one unique key, or belong to people
+    /// who had.
+    fn alike(&self, one: &Name, other: &Name) -> bool {
+        if let (Some(one), Some(other)) = (one.strip_prefix("member "), other.strip_prefix("member ")) {
+            let (Some(one), Some(other)) = (one.split_once('>'), other.split_once('>')) else { return false };
+            let person = |mark: &str| format!("person {mark}>");
+            return one.1 == other.1 && one.0 != other.0 && self.alike(&person(one.0), &person(other.0));
+        }
+        let keys = self.keys.get(one).zip(self.keys.get(other));
+        one != other && keys.is_some_and(|(one, other)| !one.is_disjoint(other))
     }
 
     /// Remembers which rows would take which with them.
@@ -73,6 +107,8 @@ impl Ledger {
         for (name, rows) in shown {
             let parents = rows.iter().flat_map(|row| row.parents.clone());
             self.parents.entry(name.clone()).or_default().extend(parents);
+            let keys = rows.iter().filter_map(|row| row.key.clone());
+            self.keys.entry(name.clone()).or_default().extend(keys);
         }
     }
 
@@ -104,7 +140,9 @@ impl Ledger {
         let possible: BTreeSet<usize> =
             sure.iter().copied().chain(held.iter().flat_map(|heard| heard.maybe.clone())).collect();
         let done = || possible.iter().map(|at| &self.deeds[*at]);
-        let dead: BTreeSet<&Name> = done().filter(|deed| deed.died).map(|deed| &deed.row).collect();
+        let died = done().filter(|deed| deed.died);
+        let dead: BTreeSet<&Name> =
+            died.flat_map(|deed| std::iter::once(&deed.row).chain(&deed.along)).collect();
         for deed in sure.iter().map(|at| &self.deeds[*at]).filter(|deed| !deed.died) {
             if let Some(rows) = shown.get(&deed.row) {
                 // Another's note may have won over this one, but there is one.
@@ -121,16 +159,33 @@ impl Ledger {
                     .filter(|other| other.row == deed.row)
                     .filter_map(|other| other.wrote.clone());
                 let mark = deed.row.split_once(' ').map(|(_, mark)| mark.to_owned());
-                let waits = notes.chain(mark).any(|text| parked.contains(&text));
+                let waits = notes.chain(mark).any(|text| parked.contains(&text))
+                    || self.is_member_of_another(&deed.row, &dead, shown);
                 assert!(waits, "{} is neither shown nor parked, and nobody deleted it: {deed:?}", deed.row);
             }
         }
     }
 
+    /// Whether a member belongs to somebody who is shown as another person, under whose name it is
+    /// shown then, or was deleted.
+    fn is_member_of_another(&self, row: &Name, dead: &BTreeSet<&Name>, shown: &Shown) -> bool {
+        let is_other = |other: &Name| row.starts_with("member ") && self.alike(row, other);
+        let notes: BTreeSet<&String> = self
+            .deeds
+            .iter()
+            .filter(|deed| deed.row == *row || is_other(&deed.row))
+            .filter_map(|deed| deed.wrote.as_ref())
+            .collect();
+        let mut others = shown.iter().filter(|(other, _)| is_other(other)).flat_map(|(_, rows)| rows);
+        dead.iter().any(|other| is_other(other))
+            || others.any(|row| row.note.as_ref().is_some_and(|note| notes.contains(note)))
+    }
+
     fn somebody_wrote(&self, possible: &BTreeSet<usize>, row: &Name, shown: &Shown) {
+        let is_its = |of: &Name| of == row || row.starts_with("member ") && self.alike(row, of);
         for note in shown[row].iter().filter_map(|row| row.note.as_ref()) {
             let wrote =
-                |at: &usize| self.deeds[*at].row == *row && self.deeds[*at].wrote.as_ref() == Some(note);
+                |at: &usize| self.deeds[*at].wrote.as_ref() == Some(note) && is_its(&self.deeds[*at].row);
             assert!(possible.iter().any(wrote), "nobody wrote {note} of {row}");
         }
     }

@@ -153,6 +153,8 @@ pub(crate) struct Row {
     pub(crate) note: Option<String>,
     /// The rows that take it with them when they are deleted.
     pub(crate) parents: BTreeSet<Name>,
+    /// What no other row of its table may have.
+    pub(crate) key: Option<String>,
 }
 
 /// The rows that are shown, each as often as it is there.
@@ -161,11 +163,11 @@ pub(crate) type Shown = BTreeMap<Name, Vec<Row>>;
 pub(crate) fn shown(app: &Connection) -> Shown {
     let mut statement = app
         .prepare_cached(
-            "SELECT 'person ' || mark, note, NULL, NULL FROM person
-             UNION ALL SELECT 'tag ' || name, note, NULL, NULL FROM tag
-             UNION ALL SELECT 'task ' || t.mark, t.note, 'person ' || p.mark, NULL
+            "SELECT 'person ' || mark, note, NULL, NULL, lower(name) FROM person
+             UNION ALL SELECT 'tag ' || name, note, NULL, NULL, lower(name) FROM tag
+             UNION ALL SELECT 'task ' || t.mark, t.note, 'person ' || p.mark, NULL, NULL
                FROM task t LEFT JOIN person p ON p.id = t.owner
-             UNION ALL SELECT 'member ' || p.mark || m.tag, m.note, 'person ' || p.mark, 'tag ' || t.name
+             UNION ALL SELECT 'member ' || p.mark || m.tag, m.note, 'person ' || p.mark, 'tag ' || t.name, NULL
                FROM member m LEFT JOIN person p ON p.id = m.person LEFT JOIN tag t ON t.name = m.tag",
         )
         .unwrap();
@@ -176,7 +178,11 @@ pub(crate) fn shown(app: &Connection) -> Shown {
         let parents = parents.into_iter().flatten().collect();
         let name: Option<Name> = row.get(0).unwrap();
         let name = name.expect("what is shown has its parents");
-        shown.entry(name).or_default().push(Row { note: row.get(1).unwrap(), parents });
+        shown.entry(name).or_default().push(Row {
+            note: row.get(1).unwrap(),
+            parents,
+            key: row.get(4).unwrap(),
+        });
     }
     shown
 }

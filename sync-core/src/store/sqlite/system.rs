@@ -3,7 +3,7 @@
 /// What every name that PocketSync puts into a user's database starts with.
 pub const PREFIX: &str = "__pocketsync_";
 
-/// The format of the system tables; an engine refuses newer ones, and [upgrades](super::upgrade)
+/// The format of the system tables; an engine refuses newer ones, and upgrades
 /// older ones before it writes.
 pub const FORMAT: i64 = 2;
 

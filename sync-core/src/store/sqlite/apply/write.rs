@@ -311,7 +311,7 @@ fn write_row(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Result<()
         (at, positions, values)
     };
     let shadows = unshown(engine, work, key, &at, &positions, &values)?;
-    let shows = shown_rows(engine, work, key, &positions)?;
+    let shows = redirect::shown_rows(engine, work, key, &positions)?;
     let row = work.rows.get_mut(key).expect("it is written from there");
     row.written |= row.at.is_none() || !positions.is_empty();
     for &position in &positions {
@@ -322,24 +322,6 @@ fn write_row(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Result<()
     (row.at, row.whole, row.tried) = (Some(at), false, true);
     row.columns.clear();
     Ok(Ok(()))
-}
-
-/// Which rows the references among the columns that were written show.
-fn shown_rows(
-    engine: &Engine,
-    work: &Work,
-    key: &RowKey,
-    positions: &[usize],
-) -> Result<Vec<(usize, RowId)>, StoreError> {
-    let (table, row) = (&engine.catalog.tables[&key.0], &work.rows[key]);
-    let mut shows = Vec::new();
-    for &position in positions {
-        let merged = super::super::park::claims::merged(table, &key.1, &row.record, position);
-        if let (Some(Value::Ref(id)), Some(reference)) = (merged, &table.columns[position].reference) {
-            shows.push((position, work.shown_as(engine, &(reference.table, (**id).clone()))?.1));
-        }
-    }
-    Ok(shows)
 }
 
 /// The merged values among those written that the table does not show as they are.

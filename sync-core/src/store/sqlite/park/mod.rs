@@ -16,8 +16,8 @@
 //!    NULL or dangled at its origin does not count. The largest such set is taken, so that new
 //!    rows which refer to each other show each other. The others are parked as
 //!    [`MissingParent`](super::system::AsideReason::MissingParent). A reference to a row that lost
-//!    its key shows the winner ([`redirect`]).
-//! 4. Where what a row refers to was deleted, the declared action is written ([`actions`]), and all
+//!    its key shows the winner (`redirect`).
+//! 4. Where what a row refers to was deleted, the declared action is written (`actions`), and all
 //!    of it decided about again.
 //!
 //! Winning does not depend on being shown: if it did, a row that frees a key by being hidden for

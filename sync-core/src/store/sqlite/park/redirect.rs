@@ -202,6 +202,24 @@ pub(crate) fn mark(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Which rows the references among the columns that were written show.
+pub(crate) fn shown_rows(
+    engine: &Engine,
+    work: &Work,
+    key: &RowKey,
+    positions: &[usize],
+) -> Result<Vec<(usize, RowId)>, StoreError> {
+    let (table, row) = (&engine.catalog.tables[&key.0], &work.rows[key]);
+    let mut shows = Vec::new();
+    for &position in positions {
+        let merged = merged(table, &key.1, &row.record, position);
+        if let (Some(Value::Ref(id)), Some(reference)) = (merged, &table.columns[position].reference) {
+            shows.push((position, work.shown_as(engine, &(reference.table, (**id).clone()))?.1));
+        }
+    }
+    Ok(shows)
+}
+
 /// The rows that a row refers to and that it, or its claims, cannot do without hearing of.
 pub(crate) fn awaited(engine: &Engine, work: &Work, key: &RowKey) -> Result<Vec<Target>, StoreError> {
     let (Some(table), row) = (engine.catalog.tables.get(&key.0), &work.rows[key]) else {
