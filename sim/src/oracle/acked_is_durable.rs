@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::no_lost_write::is_given_up;
-use super::{Case, Oracle, no_zombies, words};
+use super::{Case, Oracle, causality, no_zombies, words};
 use crate::history::{DeviceView, Event, Look, Phase};
 use crate::model::{Commitment, Ledger, Model, Reader, Scope, Wrote};
 use crate::shape::RowTag;
@@ -96,7 +96,9 @@ fn judge(
                         .shown(shape, row, column, shown)
                         .filter(|&shown| row.cells[column].knew(node, shown))
                         .filter(|_| !is_given_up(model, scope, row, column, node));
-                    if let Some(replaced) = replaced.filter(|_| !model.is_doubtful(scope, row)) {
+                    let says_nothing =
+                        || model.is_doubtful(scope, row) || causality::is_moved(model, scope, row);
+                    if let Some(replaced) = replaced.filter(|_| !says_nothing()) {
                         return Err(format!(
                             "{} shows {} in {}, which {} had replaced by {}",
                             view.device,

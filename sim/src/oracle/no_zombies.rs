@@ -115,7 +115,9 @@ fn may_be_back(model: &Model, scope: &Scope, row: &Row, death: &Death, view: &De
                 }
                 let nodes = child.cells[column].nodes().iter();
                 let mut to_it = nodes.filter(|node| matches!(&node.mark, Mark::Plain(value) if is_it(value)));
-                let is_strange = |node: &Node| !scope.commitment(node.commit).same_file(end);
+                // Where several wrote it, one of them was another.
+                let is_strange =
+                    |node: &Node| node.ambiguous || !scope.commitment(node.commit).same_file(end);
                 if to_it.clone().any(is_strange) && may_have_let_go(model, scope, child, column, at, view) {
                     return true;
                 }

@@ -90,3 +90,14 @@ fn what_came_back_for_a_child_stays_when_the_child_goes() {
         "10 d0 t1 + shop r1 w1\n 11 d0 t2 + sale r2 @r1\n 12 d0 t3 - sale r2 @r1\n 13 d0 t4 - shop r1 w1\n";
     caught_by("no_zombies", &format!("{own} 90 settled d0: shop r1 w1"));
 }
+
+#[test]
+fn a_parent_comes_back_for_a_child_that_two_have_inserted() {
+    let kept = "10 d0 t1 + shop r1 w1
+        11 d1 t2 + till r1 @r1 w2
+        12 d1 t3 - till r1 @r1 w2
+        13 d1 t4 - shop r1 w1\n";
+    let end = "40 d2 t6 - till r1 @r1 w3\n 90 settled d0: shop r1 w1 | d2: shop r1 w1";
+    passes(&format!("{kept} 14 d2 t5 + till r1 @r1 w3\n {end}"));
+    caught_by("no_zombies", &format!("{kept} 90 settled d0: shop r1 w1"));
+}

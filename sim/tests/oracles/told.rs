@@ -33,7 +33,8 @@ CREATE TABLE shop(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, name TEXT);
 CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERENCES shop(id) ON DELETE RESTRICT);
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);";
+CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);
+CREATE TABLE till(shop INTEGER PRIMARY KEY REFERENCES shop(id) ON DELETE RESTRICT, note TEXT);";
 
 /// Rows that some schemas insert themselves.
 const TEMPLATE: &str = "
@@ -78,7 +79,8 @@ fn shape() -> Shape {
             table("sale", &[id.clone(), tag.clone(), ("shop", refers(2))]),
             table("label", &[id, tag, ("word", words), ("note", text.clone())]),
             table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text.clone())]),
-            table("badge", &[("label", refers(4)), ("note", text)]),
+            table("badge", &[("label", refers(4)), ("note", text.clone())]),
+            table("till", &[("shop", refers(2)), ("note", text)]),
         ],
     }
 }

@@ -233,3 +233,20 @@ fn what_is_written_under_a_shown_name_goes_to_the_row_that_has_it() {
          90 settled d0[parked=3]: label r1 home w1, badge r1 @r1 w4",
     );
 }
+
+#[test]
+fn two_rows_under_one_name_do_not_replace_each_other() {
+    // What was written to the second, while it had the name, is not shown with the first.
+    let rows = |word| {
+        format!(
+            "10 d0 t1 + label r1 work w1
+             11 d1 t2 + label r2 {word} w2; + badge r2 @r2 w3
+             12 d2 t3 + badge r1 @r1 w4
+             20 d2 t4 ~ badge r1 note w3>w5
+             21 d2 ack t4
+             90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w4"
+        )
+    };
+    passes(&rows("work"));
+    assert!(verdict(&rows("home")).is_some(), "those of two names are two");
+}
