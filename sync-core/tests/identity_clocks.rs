@@ -1,14 +1,17 @@
 //! Wrong clocks: before, during and after the first word with somebody whose clock is right.
 #![cfg(feature = "sqlite")]
 
+mod changes;
 mod device;
 
+use changes::{Peer, at, insert, int, surrogate, to};
 use device::{Device, SOMEBODY};
 use pocketsync_core::clock::{Hlc, Version};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::Cursor;
 use pocketsync_core::store::sqlite::identity;
-use pocketsync_core::store::{ClockReading, Meet, Met, Peer};
+use pocketsync_core::store::{ClockReading, Meet, Met};
+use pocketsync_core::value::Value;
 
 const NOTES: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, body TEXT)";
 const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
@@ -22,7 +25,8 @@ fn now_ms(device: &Device) -> i64 {
 fn meet(device: &mut Device, ahead_ms: i64) {
     let clock =
         ClockReading { offset_ms: -ahead_ms, peer_wall_ms: now_ms(device) as u64, max_drift_ms: 60_000 };
-    let peer = Peer { site: SOMEBODY, lineage: Default::default(), head: Cursor::ZERO };
+    let peer =
+        pocketsync_core::store::Peer { site: SOMEBODY, lineage: Default::default(), head: Cursor::ZERO };
     let scope = Scope::new("test").unwrap();
     let request = Meet { scope, peer, holding: None, resumes: None, clock: Some(clock) };
     let met = device.engine.write(|engine| identity::meet(engine, request)).unwrap();
@@ -184,4 +188,33 @@ fn versions_of_others_are_left_alone() {
     meet(&mut device, TEN_YEARS_MS);
     assert_eq!(title(&device, 1), other);
     near(body(&device, 1), now_ms(&device));
+}
+
+#[test]
+fn what_follows_from_a_wrong_clock_is_corrected_with_it() {
+    let schema = "CREATE TABLE artist(id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE album(id INTEGER PRIMARY KEY, artist INTEGER REFERENCES artist(id) ON DELETE CASCADE);
+        CREATE TABLE song(id INTEGER PRIMARY KEY, album INTEGER REFERENCES album(id) ON DELETE CASCADE)";
+    let mut device = Device::new(schema);
+    let now = now_ms(&device) as u64;
+    let mut peer = Peer::new(1);
+    let row = |table: &str, n: u64, parent: &[(&str, Value)]| {
+        insert(table, &surrogate(1, n), at(now, 1), &[&[("id", int(n as i64))], parent].concat())
+    };
+    peer.send(&mut device, &[row("artist", 1, &[])]);
+    write(&mut device, "DELETE FROM artist", TEN_YEARS_MS - DAY_MS);
+    // Added elsewhere, not knowing of it; the conclusion is drawn before any clock is compared.
+    let album = row("album", 2, &[("artist", to(&surrogate(1, 1)))]);
+    let song = row("song", 3, &[("album", to(&surrogate(1, 2)))]);
+    peer.send(&mut device, &[album, song]);
+    let ids = [("album", surrogate(1, 2)), ("song", surrogate(1, 3))];
+    for (table, id) in &ids {
+        near(device.aside(table, id).unwrap().1.life.died.unwrap(), now_ms(&device) + TEN_YEARS_MS - DAY_MS);
+    }
+    meet(&mut device, TEN_YEARS_MS);
+    for (table, id) in &ids {
+        let life = device.aside(table, id).unwrap().1.life;
+        assert!(!life.is_alive(), "it stays deleted");
+        assert!(life.died.unwrap().hlc.ms() as i64 <= now_ms(&device) + 10_000, "of {table}");
+    }
 }

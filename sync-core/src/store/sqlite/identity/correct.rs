@@ -9,6 +9,7 @@ use super::super::row_clock::RowClock;
 use super::folds::{self, Fold};
 use super::visit;
 use crate::clock::{Hlc, Version};
+use crate::id::SiteId;
 use crate::merge::Life;
 use crate::restamp::{Stamped, restamp};
 use crate::store::{ClockReading, StoreError};
@@ -34,8 +35,9 @@ pub(super) fn correct(engine: &mut Engine, reading: ClockReading) -> Result<(), 
     let used = used(engine, offered, offered_clock)?;
     let corrected =
         corrected(&used, &folds, offered_clock, engine.meta.jump, offset_ms, reading.peer_wall_ms);
-    rewrite(engine, offered, &corrected)?;
-    if corrected.iter().any(|(before, now)| before != now) {
+    let derived =
+        Derived { offered: offered_clock, foreign: Hlc::from_bits(engine.meta.foreign_clock as u64), latest };
+    if rewrite(engine, offered, &corrected, derived)? {
         // A copy that was made before has these log numbers with other versions, so a position
         // under the old stamp must not pass for ours.
         engine.reopen_after(offered)?;
@@ -101,26 +103,71 @@ fn corrected(
     corrected
 }
 
-fn rewrite(engine: &mut Engine, offered: u64, corrected: &BTreeMap<Hlc, Hlc>) -> Result<(), StoreError> {
-    let site = engine.site();
-    let correct = |version: &mut Version| match corrected.get(&version.hlc) {
-        Some(&hlc) if version.site == site && hlc != version.hlc => {
-            version.hlc = hlc;
-            true
+/// What is to be known of versions that were computed from our own.
+#[derive(Clone, Copy, Debug)]
+struct Derived {
+    /// Up to here they were handed out.
+    offered: Hlc,
+    /// Up to here they may follow from what others wrote.
+    foreign: Hlc,
+    /// What is later, others refuse.
+    latest: Hlc,
+}
+
+impl Derived {
+    /// The corrected clock of a version that follows from one of ours: as far after it as before,
+    /// and above what others wrote. `None`: it is none of these.
+    fn corrected(self, version: Version, corrected: &BTreeMap<Hlc, Hlc>) -> Option<Hlc> {
+        let hlc = version.hlc;
+        if version.site != SiteId::NIL || hlc <= self.offered.max(self.foreign) {
+            return None;
         }
-        _ => false,
+        let cause = corrected.range(..hlc).next_back().map(|(before, now)| (hlc.bits() - before.bits(), now));
+        Some(match cause {
+            Some((ticks, now)) if ticks < 1 << 16 => {
+                Hlc::from_bits(now.bits().saturating_add(ticks)).max(self.foreign.next())
+            }
+            // What it followed from was overwritten since.
+            _ => hlc.min(self.latest.max(self.foreign.next())),
+        })
+    }
+}
+
+/// Says whether any version is another one now.
+fn rewrite(
+    engine: &mut Engine,
+    offered: u64,
+    corrected: &BTreeMap<Hlc, Hlc>,
+    derived: Derived,
+) -> Result<bool, StoreError> {
+    let site = engine.site();
+    let correct = |version: &mut Version| {
+        let own = corrected.get(&version.hlc).copied().filter(|_| version.site == site);
+        match own.or_else(|| derived.corrected(*version, corrected)) {
+            Some(hlc) if hlc != version.hlc => {
+                version.hlc = hlc;
+                true
+            }
+            _ => false,
+        }
     };
-    visit::clocks(engine, offered, |_, clock| each_version(clock, correct))?;
+    let mut any = false;
+    visit::clocks(engine, offered, |_, clock| {
+        let changed = each_version(clock, correct);
+        any |= changed;
+        changed
+    })?;
     for (table, id, mut record) in visit::records(engine, offered)? {
         let mut changed = each_life(&mut record.life, correct);
         for held in record.cells.values_mut() {
             changed |= correct(&mut held.cell.version);
         }
         if changed {
+            any = true;
             visit::put_record(engine, table, &id, &id, &record)?;
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Applies a change to every version of a clock. Says whether any changed.
