@@ -89,20 +89,40 @@ fn the_declared_action_decides() {
 }
 
 #[test]
-fn set_default_refers_to_the_row_that_the_default_names() {
-    let changes = [row("p", 1, &[("name", text("one"))]), under("c", 2, "p", 1), died("p", 1, 50)];
-    for order in some_orders(3) {
-        let mut device = Device::new(&two("ON DELETE SET DEFAULT"));
-        let mut peer = Peer::new(9);
-        peer.send(&mut device, &[row("p", 7, &[("name", text("seven"))])]);
-        order.iter().for_each(|&n| drop(peer.send(&mut device, &changes[n..=n])));
-        assert_eq!(rows(&device, "SELECT c.id, c.p FROM c"), ["2|7"], "in the order {order:?}");
-        check_references(&device);
-    }
+fn set_default_gives_the_key_that_the_default_is() {
+    let schema = "CREATE TABLE p(code TEXT PRIMARY KEY, name TEXT);
+        CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT DEFAULT 'x' REFERENCES p(code) ON DELETE SET DEFAULT, name TEXT)";
+    let code = |code: &str| natural([text(code)]);
+    let changes = [
+        insert("p", &code("x"), at(1, 1), &[("name", text("default"))]),
+        insert("p", &code("y"), at(2, 1), &[("name", text("other"))]),
+        row("c", 3, &[("p", text("y")), ("name", text("child"))]),
+        change("p", &code("y")).died(at(50, 4)),
+    ];
+    all_orders(schema, &changes, "SELECT c.id, c.p, p.name FROM c JOIN p ON p.code = c.p", &["3|x|default"]);
     // Where there is no such row, it waits.
-    let mut device = Device::new(&two("ON DELETE SET DEFAULT"));
-    Peer::new(9).send(&mut device, &changes);
+    let mut device = Device::new(schema);
+    Peer::new(9).send(&mut device, &changes[1..]);
     assert_eq!(parked(&device), ["c|missing parent"]);
+    // The default itself cannot be deleted while somebody has it.
+    let default_died =
+        [change("p", &code("x")).died(at(60, 4)), row("c", 4, &[("p", text("x")), ("name", text("late"))])];
+    let changes = [&changes[..], &default_died[..]].concat();
+    let query = "SELECT c.id, c.p, p.name FROM c JOIN p ON p.code = c.p ORDER BY 1";
+    all_orders(schema, &changes, query, &["3|x|default", "4|x|default"]);
+}
+
+#[test]
+fn set_default_to_an_integer_that_stands_for_a_row_brings_the_parent_back() {
+    // Row 7 is another one elsewhere, or not there yet.
+    let changes = [
+        row("p", 1, &[("name", text("one"))]),
+        under("c", 2, "p", 1),
+        died("p", 1, 50),
+        row("p", 7, &[("name", text("seven"))]),
+    ];
+    let query = "SELECT c.id, c.p, p.name FROM c JOIN p ON p.id = c.p";
+    all_orders(&two("ON DELETE SET DEFAULT"), &changes, query, &["2|1|one"]);
 }
 
 #[test]

@@ -141,15 +141,14 @@ impl Declared {
             let named = |table: &crate::shape::TableShape| table.name.eq_ignore_ascii_case(&name);
             let Some(parent) = shape.tables.iter().position(named) else { continue };
             self.parents.entry(child).or_default().insert(parent);
-            let is_set = on_delete == "SET NULL" || on_delete == "SET DEFAULT";
             if on_delete == "SET NULL" {
                 let columns = &shape.tables[child].columns;
                 let at = columns.iter().position(|known| known.name.eq_ignore_ascii_case(&column));
                 let set_null = self.set_null.entry(child).or_default();
                 at.map(|at| set_null.entry(at).or_default().insert(parent));
             }
-            // What a column cannot be set to keeps the parent.
-            if on_delete == "RESTRICT" || on_delete == "NO ACTION" || is_set && is_needed {
+            // What a column cannot be set to keeps the parent; so may a default.
+            if !(on_delete == "CASCADE" || on_delete == "SET NULL" && !is_needed) {
                 self.pinned.insert(parent);
             }
         }

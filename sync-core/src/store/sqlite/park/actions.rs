@@ -5,7 +5,11 @@
 //! |---|---|
 //! | CASCADE | the death of the row that refers; where that is pinned, the deleted row comes back |
 //! | SET NULL, SET DEFAULT | the reference; where its column does not take that, as NO ACTION |
+//! | SET DEFAULT, and the default is an integer that stands for a row | as NO ACTION |
 //! | NO ACTION, RESTRICT | the deleted row comes back: its death is taken back |
+//!
+//! An integer key is each replica's own: what a default names on one, another knows by another
+//! integer, or has not heard of. So no write can follow from it that all would make.
 //!
 //! A row is **pinned** if a live row refers to it through NO ACTION or RESTRICT, or a pinned one
 //! through CASCADE: it could not have been deleted, nor could what it hangs on.
@@ -21,6 +25,7 @@ use super::super::engine::Engine;
 use super::super::refs;
 use super::super::system::AsideReason;
 use super::claims::merged;
+use super::defaults::Defaults;
 use super::row::{Row, RowKey, is_identity};
 use super::work::Work;
 use crate::clock::Version;
@@ -134,13 +139,18 @@ fn conclusions(
     }
     let mut writes = Vec::new();
     for (foreign, parent, died) in dead {
-        match action(table, foreign, &key.1) {
+        match action(&work.defaults, table, foreign, &key.1, &work.rows[key].record) {
             FkAction::SetNull => {
                 for &position in &foreign.columns {
                     writes.push(Write::Set(key.clone(), position, Value::Null, died));
                 }
             }
-            FkAction::SetDefault => writes.extend(defaults(engine, work, table, foreign, key, died)?),
+            FkAction::SetDefault => {
+                for &position in &foreign.columns {
+                    let value = work.defaults.get(table.no, position).cloned().unwrap_or(Value::Null);
+                    writes.push(Write::Set(key.clone(), position, value, died));
+                }
+            }
             FkAction::Cascade | FkAction::NoAction | FkAction::Restrict => {
                 if has_values(engine, work, &parent)? {
                     writes.push(Write::Revive(parent));
@@ -151,41 +161,33 @@ fn conclusions(
     Ok(writes)
 }
 
-/// What a foreign key does to a row of its table: what the column cannot take is refused.
-fn action(table: &Table, foreign: &ForeignKey, id: &RowId) -> FkAction {
-    let fixed = |at: &usize| is_identity(table, id, *at);
-    let needed = |at: &usize| table.columns[*at].not_null;
-    match foreign.on_delete {
-        FkAction::SetNull if foreign.columns.iter().any(|at| fixed(at) || needed(at)) => FkAction::NoAction,
-        FkAction::SetDefault if foreign.columns.iter().any(fixed) => FkAction::NoAction,
-        action => action,
-    }
+/// What a foreign key does to a row of its table: what its columns cannot take is refused.
+fn action(defaults: &Defaults, table: &Table, foreign: &ForeignKey, id: &RowId, record: &Record) -> FkAction {
+    let mut columns = foreign.columns.iter().copied();
+    let takes = match foreign.on_delete {
+        FkAction::SetNull => columns.all(|at| !is_identity(table, id, at) && !table.columns[at].not_null),
+        FkAction::SetDefault => {
+            // With nothing to change, the row would refer to the deleted one as before.
+            let changes = |at| {
+                merged(table, id, record, at) != Some(defaults.get(table.no, at).unwrap_or(&Value::Null))
+            };
+            columns.clone().any(changes)
+                && columns.all(|at| !is_identity(table, id, at) && takes_default(defaults, table, at))
+        }
+        _ => true,
+    };
+    if takes { foreign.on_delete } else { FkAction::NoAction }
 }
 
-/// The writes of SET DEFAULT; none where the row that the default names is not here.
-fn defaults(
-    engine: &Engine,
-    work: &Work,
-    table: &Table,
-    foreign: &ForeignKey,
-    key: &RowKey,
-    died: Version,
-) -> Result<Vec<Write>, StoreError> {
-    let mut writes = Vec::new();
-    for &position in &foreign.columns {
-        let column = &table.columns[position];
-        let value = work.defaults.get(table.no, position).cloned().unwrap_or(Value::Null);
-        let value = match &column.reference {
-            Some(reference) => refs::to_global(engine, reference, &value)?,
-            None => value,
-        };
-        let same = merged(table, &key.1, &work.rows[key].record, position) == Some(&value);
-        if matches!(value, Value::Dangling(_)) || same || (column.not_null && value == Value::Null) {
-            return Ok(Vec::new());
-        }
-        writes.push(Write::Set(key.clone(), position, value, died));
+/// Whether every replica would set a column to the same default, and it may be that.
+fn takes_default(defaults: &Defaults, table: &Table, at: usize) -> bool {
+    let column = &table.columns[at];
+    match defaults.get(table.no, at) {
+        // One that is computed has no value that replicas agree on.
+        None => column.default.is_none() && !column.not_null,
+        Some(Value::Null) => !column.not_null,
+        Some(_) => column.reference.is_none(),
     }
-    Ok(writes)
 }
 
 /// The row that a row refers to through a foreign key, where its id follows from that.
@@ -283,20 +285,26 @@ fn is_pinned(
 fn under_work(engine: &Engine, work: &Work) -> Children {
     let mut children = Children::new();
     for (key, row) in &work.rows {
-        children_of(engine, key, row, |parent, action| {
+        children_of(engine, &work.defaults, key, row, |parent, action| {
             children.entry(parent).or_default().push((key.clone(), action));
         });
     }
     children
 }
 
-fn children_of(engine: &Engine, key: &RowKey, row: &Row, mut found: impl FnMut(RowKey, FkAction)) {
+fn children_of(
+    engine: &Engine,
+    defaults: &Defaults,
+    key: &RowKey,
+    row: &Row,
+    mut found: impl FnMut(RowKey, FkAction),
+) {
     let Some(table) = engine.catalog.tables.get(&key.0).filter(|_| row.record.life.is_alive()) else {
         return;
     };
     for foreign in &table.foreign_keys {
         if let Some(parent) = parent_of(engine, table, foreign, &key.1, &row.record) {
-            found(parent, action(table, foreign, &key.1));
+            found(parent, action(defaults, table, foreign, &key.1, &row.record));
         }
     }
 }
@@ -320,7 +328,7 @@ fn beside(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Vec<(RowKey,
     let mut found = Vec::new();
     for child in keys.into_iter().filter(|child| !work.rows.contains_key(child)) {
         let row = Row::load(engine, &child)?;
-        children_of(engine, &child, &row, |parent, action| {
+        children_of(engine, &work.defaults, &child, &row, |parent, action| {
             if parent == *key {
                 found.push((child.clone(), action));
             }
