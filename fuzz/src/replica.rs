@@ -214,7 +214,10 @@ impl Replica {
         for id in ids.map(|id| id.expect("an id")) {
             let id = expand_id(&id, &engine.sites).expect("an id");
             let (reason, record) = refs::aside(engine, table.no, &id).expect("a record").expect("is there");
-            let cells = record.cells.iter().filter_map(|(no, held)| {
+            // A deleted row's own values are kept by who had them, in case that its death is taken back.
+            let dead = record.life.died.filter(|_| !record.life.is_alive());
+            let cells = record.cells.iter().filter(|(_, held)| dead < Some(held.cell.version));
+            let cells = cells.filter_map(|(no, held)| {
                 let column = table.columns[table.position(*no)?].name.clone();
                 Some((column, (held.cell.version, held.cell.value.clone())))
             });

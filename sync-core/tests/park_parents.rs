@@ -331,3 +331,38 @@ fn a_row_that_dies_with_the_one_that_kept_it_out_has_no_children() {
     assert_eq!(rows(&device, "SELECT artist.name FROM album JOIN artist ON artist.id = artist"), ["twin"]);
     assert_eq!(parked(&device), [""; 0]);
 }
+
+#[test]
+fn a_default_that_was_never_written_waits_for_the_row_that_it_names() {
+    for (key, first) in [("TEXT PRIMARY KEY", natural([text("7")])), ("INTEGER PRIMARY KEY", surrogate(1, 7))]
+    {
+        let schema = format!(
+            "CREATE TABLE kind(id {key}, name TEXT);
+             CREATE TABLE thing(id INTEGER PRIMARY KEY, kind DEFAULT {} REFERENCES kind(id), name TEXT)",
+            if key.starts_with("TEXT") { "'7'" } else { "7" }
+        );
+        // Written where the table had no such column yet.
+        let thing = |n: u64| insert("thing", &surrogate(1, n), at(n, 1), &[("name", text("thing"))]);
+        let mut cells = vec![("name", text("kind"))];
+        if key.starts_with("INTEGER") {
+            cells.push(("id", int(7)));
+        }
+        let kind = insert("kind", &first, at(9, 1), &cells);
+        let joined = "SELECT thing.id, kind.name FROM thing JOIN kind ON kind.id = kind";
+        for early in [true, false] {
+            let mut device = Device::new(&schema);
+            let mut peer = Peer::new(1);
+            if early {
+                peer.send(&mut device, &[thing(1)]);
+                assert_eq!(parked(&device), ["thing|missing parent"], "{key}");
+                peer.send(&mut device, std::slice::from_ref(&kind));
+            } else {
+                peer.send(&mut device, std::slice::from_ref(&kind));
+                peer.send(&mut device, &[thing(1)]);
+            }
+            assert_eq!(rows(&device, joined), ["1|kind"], "{key}");
+            assert_eq!(parked(&device), [""; 0]);
+            check_references(&device);
+        }
+    }
+}

@@ -61,22 +61,24 @@ pub(crate) struct Link {
     collations: Vec<Collation>,
     /// Whether the merged value is the parent's id, and not its columns' values.
     pub(crate) by_row: bool,
+    /// Whether a child that never wrote its columns refers to something.
+    has_default: bool,
 }
 
 impl Link {
-    /// What a row refers to through this link: nothing where a part is NULL, dangles, or was never
-    /// written.
-    pub(crate) fn need(&self, table: &Table, id: &RowId, record: &Record) -> Option<Target> {
-        let values = self.child_columns.iter().map(|&position| merged(table, id, record, position));
-        if self.by_row {
-            return match values.flatten().next() {
-                Some(Value::Ref(id)) => Some(Target::Row(self.parent, (**id).clone())),
-                _ => None,
-            };
-        }
+    /// What a row refers to through this link: nothing where a part is NULL or dangles. What was
+    /// never written is the default.
+    pub(crate) fn need(
+        &self,
+        table: &Table,
+        id: &RowId,
+        record: &Record,
+        defaults: &Defaults,
+    ) -> Option<Target> {
         let mut writer = Writer::new();
-        for (value, collation) in values.zip(&self.collations) {
-            match value? {
+        for (&position, collation) in self.child_columns.iter().zip(&self.collations) {
+            match merged(table, id, record, position).or_else(|| defaults.get(table.no, position))? {
+                Value::Ref(id) if self.by_row => return Some(Target::Row(self.parent, (**id).clone())),
                 Value::Null | Value::Dangling(_) => return None,
                 value => key_part(value, collation, &mut writer),
             }
@@ -85,18 +87,23 @@ impl Link {
     }
 
     /// What a row of the parent table is to those who refer through this link.
-    fn offer(&self, table: &Table, id: &RowId, record: &Record, defaults: &Defaults) -> Option<Target> {
+    fn offers(&self, table: &Table, id: &RowId, record: &Record, defaults: &Defaults) -> Vec<Target> {
+        let mut offers = Vec::new();
         if self.by_row {
-            return Some(Target::Row(self.parent, id.clone()));
+            offers.push(Target::Row(self.parent, id.clone()));
+            if !self.has_default {
+                return offers;
+            }
         }
         let mut writer = Writer::new();
         for (&position, collation) in self.parent_columns.iter().zip(&self.collations) {
-            match merged(table, id, record, position).or_else(|| defaults.get(table.no, position))? {
-                Value::Null => return None,
-                value => key_part(value, collation, &mut writer),
+            match merged(table, id, record, position).or_else(|| defaults.get(table.no, position)) {
+                None | Some(Value::Null) => return offers,
+                Some(value) => key_part(value, collation, &mut writer),
             }
         }
-        Some(Target::Key(self.parent, self.parent_columns.clone(), writer.into_bytes()))
+        offers.push(Target::Key(self.parent, self.parent_columns.clone(), writer.into_bytes()));
+        offers
     }
 }
 
@@ -181,6 +188,7 @@ impl Links {
             part.map_or(Collation::Binary, |(_, collation)| collation.clone())
         };
         let collations = parent_columns.iter().map(collation).collect();
+        let has_default = columns.iter().all(|&at| child.columns[at].default.is_some());
         let link = Link {
             child: child.no,
             child_columns: columns,
@@ -188,6 +196,7 @@ impl Links {
             parent_columns,
             collations,
             by_row,
+            has_default,
         };
         self.by_child.entry(child.no).or_default().push(link.clone());
         self.by_parent.entry(parent.no).or_default().push(link);
@@ -212,7 +221,7 @@ impl Links {
         defaults: &Defaults,
     ) -> Vec<Target> {
         let mut offers: Vec<Target> =
-            self.to(table.no).iter().filter_map(|link| link.offer(table, id, record, defaults)).collect();
+            self.to(table.no).iter().flat_map(|link| link.offers(table, id, record, defaults)).collect();
         offers.sort();
         offers.dedup();
         offers

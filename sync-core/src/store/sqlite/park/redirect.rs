@@ -48,7 +48,7 @@ impl Work {
         id: &RowId,
         record: &Record,
     ) -> Result<Option<Target>, StoreError> {
-        Ok(match link.need(table, id, record) {
+        Ok(match link.need(table, id, record, &self.defaults) {
             Some(Target::Row(parent, id)) => {
                 let (table, id) = self.shown_as(engine, &(parent, id))?;
                 Some(Target::Row(table, id))
@@ -227,7 +227,7 @@ pub(crate) fn awaited(engine: &Engine, work: &Work, key: &RowKey) -> Result<Vec<
     };
     let mut targets = Vec::new();
     for link in work.links.from(key.0) {
-        let Some(target) = link.need(table, &key.1, &row.record) else { continue };
+        let Some(target) = link.need(table, &key.1, &row.record, &work.defaults) else { continue };
         let wanted = match row.fate {
             Some((AsideReason::MissingParent, _)) => true,
             Some((AsideReason::UniqueClaim, _)) => in_a_key(table, link),

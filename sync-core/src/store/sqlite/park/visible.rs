@@ -157,7 +157,8 @@ impl Circle {
             if by_work || self.present.contains(&target) {
                 continue;
             }
-            let by_table = if link.by_row {
+            let is_row = matches!(target, Target::Row(..));
+            let by_table = if is_row {
                 work.is_stored_shown(engine, &target)?
             } else {
                 work.is_key_shown(engine, key, link)?
@@ -165,7 +166,7 @@ impl Circle {
             if !by_table {
                 return Ok(Some(target));
             }
-            if link.by_row {
+            if is_row {
                 self.present.insert(target);
             }
         }

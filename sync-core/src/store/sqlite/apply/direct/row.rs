@@ -118,12 +118,20 @@ impl Merging<'_> {
         positions: &[usize],
         values: &[Cow<'_, Value>],
     ) -> Result<bool, StoreError> {
-        for link in work.links.from(self.plan.table.no).iter().filter(|link| !link.by_row) {
+        for link in work.links.from(self.plan.table.no) {
+            let defaults = |at: &&usize| self.plan.table.columns[**at].default.is_some();
+            if link.child_columns.iter().filter(defaults).any(|at| !positions.contains(at)) {
+                // What a default refers to is looked for with the row under work.
+                return Ok(false);
+            }
+            if link.by_row {
+                continue;
+            }
             let value = |at: &usize| {
                 let index = positions.iter().position(|position| position == at)?;
                 Some(values[index].as_ref()).filter(|value| **value != Value::Null)
             };
-            // A part that is NULL, or was never written, refers to nothing.
+            // A part that is NULL refers to nothing.
             let sought: Option<Vec<Value>> = link.child_columns.iter().map(|at| value(at).cloned()).collect();
             let Some(sought) = sought else { continue };
             let parent = &engine.catalog.tables[&link.parent];
