@@ -35,5 +35,5 @@ fn a_story_gives_the_same_trace_every_time() {
 #[test]
 fn the_trace_is_the_same_on_every_machine() {
     let (outcome, _) = must_converge(&small());
-    assert_eq!(outcome.trace_hash, "220677b68a8800f133ed3ce9f6c2f257541993b90d50d15e283d2c03288a9c27");
+    assert_eq!(outcome.trace_hash, "8beb80be73e2565ed483ec1405d55d11edf47b1d82dbcef93f06b025ef5223da");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pocketsync_core::change::Changeset;
+use pocketsync_core::conflict::Seen;
 use pocketsync_core::id::SiteId;
 use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::store::sqlite::engine::Engine;
@@ -66,6 +67,7 @@ impl Log {
             to: at(n + 1),
             last: true,
             changeset: changeset.clone(),
+            seen: Seen::default(),
         };
         self.pieces.iter().enumerate().map(chunk).collect()
     }

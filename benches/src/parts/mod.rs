@@ -7,6 +7,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use pocketsync_core::change::Changeset;
+use pocketsync_core::conflict::Seen;
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::merge::{Cell, RowState};
@@ -285,8 +286,13 @@ fn without_device(part: Part, dir: TempDir, pieces: Vec<Changeset>) -> Result<Re
                 let mut after = Cursor::ZERO;
                 loop {
                     let peer = SiteId::from_bytes([9; 16]);
-                    let request =
-                        StoreRequest::Extract { scope: scope.clone(), peer, after, max_bytes: 256 << 10 };
+                    let request = StoreRequest::Extract {
+                        scope: scope.clone(),
+                        peer,
+                        after,
+                        max_bytes: 256 << 10,
+                        not_after: None,
+                    };
                     let StoreReply::Extracted(told) = store.run(request)? else {
                         return Err("no extract".into());
                     };
@@ -322,6 +328,7 @@ fn groups_of_ten(scope: &Scope, pieces: Vec<Changeset>) -> Vec<StoreRequest> {
             to: at(n + 1),
             last: true,
             changeset,
+            seen: Seen::default(),
         };
         StoreRequest::Apply { scope: scope.clone(), chunks: vec![chunk] }
     };

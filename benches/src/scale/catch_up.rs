@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use pocketsync_core::conflict::Seen;
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::store::{Chunk, HubStore, HubStoreOptions, Store, StoreReply, StoreRequest};
@@ -90,6 +91,7 @@ impl Chain {
                 to,
                 last: true,
                 changeset,
+                seen: Seen::default(),
             };
             let request = StoreRequest::Apply { scope: self.scope.clone(), chunks: vec![chunk] };
             let (lap, _) = measure(|| self.hub.run(request))?;
@@ -106,6 +108,7 @@ impl Chain {
                 peer: SiteId::from_bytes([2; 16]),
                 after: self.held.clone(),
                 max_bytes: 1 << 20,
+                not_after: None,
             };
             let (lap, reply) = measure(|| self.hub.run(request))?;
             way.hub_gives += lap.cpu * 1e3;
