@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pocketsync_core::change::{CellChange, Changeset, RowChange, TableChanges};
 use pocketsync_core::id::RowId;
 use pocketsync_core::merge::Life;
-use pocketsync_core::store::sqlite::catalog::{Catalog, Column, Table};
+use pocketsync_core::store::sqlite::catalog::{Catalog, Column, FkAction, Table};
 use pocketsync_core::value::Value;
 
 use super::values::{likely_version, nth_site, plain};
@@ -54,7 +54,8 @@ impl Peers<'_> {
         if kind == 7 || kind == 6 {
             life.died = Some(likely_version(u)?);
         }
-        if kind == 8 {
+        let comes_back = self.comes_back(table);
+        if kind == 8 && comes_back {
             life.undone = Some(likely_version(u)?);
         }
         let mut cells = Vec::new();
@@ -63,8 +64,9 @@ impl Peers<'_> {
             if is_key && !table.is_surrogate() && !has_null {
                 continue;
             }
-            // Who inserts a row writes its references, for a default may refer to anything.
-            let is_needed = life.born.is_some() && column.reference.is_some();
+            // Who inserts a row writes its references, for a default may refer to anything; and all of
+            // it where an earlier life may come back, which would fill what it left out.
+            let is_needed = life.born.is_some() && (comes_back || column.reference.is_some());
             if !is_needed && kind != 0 && u.ratio(1, 4u8)? {
                 continue;
             }
@@ -78,6 +80,12 @@ impl Peers<'_> {
             cells.push(CellChange { column: at as u32, version, value });
         }
         Ok(RowChange { id, life, cells })
+    }
+
+    /// Whether a deletion in this table may be taken back, since others refer to its rows.
+    fn comes_back(&self, table: &Table) -> bool {
+        let mut foreign = self.catalog.tables.values().flat_map(|table| &table.foreign_keys);
+        foreign.any(|key| key.parent == table.no && key.on_delete != FkAction::Cascade)
     }
 
     fn key_part(&self, u: &mut Input<'_>, column: &Column) -> Result<Value> {
