@@ -5,13 +5,14 @@
 #   fuzz/ci.sh                 all targets
 #   fuzz/ci.sh session hub     these
 #
-# FUZZ_JOBS (2) targets run at a time. FUZZ_KEEP=1 leaves what grew in the temporary directory.
+# FUZZ_JOBS (2) targets run at a time. FUZZ_SEED is where randomness begins (0: anywhere). FUZZ_KEEP=1 leaves what grew in the temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TERM_COLOR=never
 
 seconds=${FUZZ_SECONDS:-30}
 jobs=${FUZZ_JOBS:-2}
+seed=${FUZZ_SEED:-0}
 if [ $# -eq 0 ]; then
   set -- apply changeset frames histories hub merge session tracking
 fi
@@ -33,7 +34,7 @@ fuzz() {
   # The first directory is where libFuzzer puts what it finds; the others are only read.
   local read=("corpus/$target")
   [ -d "regressions/$target" ] && read+=("regressions/$target")
-  if ! nice "$programs/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  if ! nice "$programs/$target" -max_total_time="$seconds" -seed="$seed" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
       -artifact_prefix="$work/$target/crashes/" "$work/$target/grown" "${read[@]}" > "$work/$target/log" 2>&1; then
     echo "== $target FAILED"
     tail -n 60 "$work/$target/log"
