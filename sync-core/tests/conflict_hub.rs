@@ -1,146 +1,22 @@
 //! Conflicts at a hub, in memory and in a file: each strategy, who hears of the answer, and what
 //! happens to the protocol meanwhile.
 
+mod conflict_worlds;
 mod store_support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use conflict_worlds::*;
 use pocketsync_core::conflict::{
-    Conflict, ConflictFilter, ConflictLimits, LoggedConflict, Resolution, Seen, Winner, Written,
+    Conflict, ConflictFilter, ConflictLimits, Resolution, Seen, Winner, Written,
 };
 use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::Stamp;
-use pocketsync_core::store::{
-    HubStore, HubStoreOptions, MemoryStore, Store, StoreError, StoreReply, StoreRequest,
-};
+use pocketsync_core::store::MemoryStore;
 use pocketsync_core::value::Value;
 use store_support::*;
-
-/// A hub of either kind with a resolver.
-enum Hub {
-    Memory(MemoryStore),
-    File(HubStore, #[expect(dead_code, reason = "the directory goes with it")] tempfile::TempDir),
-}
-
-impl Store for Hub {
-    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        match self {
-            Hub::Memory(store) => store.run(request),
-            Hub::File(store, _) => store.run(request),
-        }
-    }
-}
-
-impl Hub {
-    fn log(&self) -> Vec<LoggedConflict> {
-        self.find(&ConflictFilter::default())
-    }
-
-    fn find(&self, filter: &ConflictFilter) -> Vec<LoggedConflict> {
-        match self {
-            Hub::Memory(store) => store.conflicts(&scope(), filter),
-            Hub::File(store, _) => store.conflicts(&scope(), filter).unwrap(),
-        }
-    }
-}
-
-type Resolve = fn(&Conflict) -> Resolution;
-
-/// Two devices that share a row with the columns a and b, and a hub.
-struct World {
-    a: MemoryStore,
-    b: MemoryStore,
-    hub: Hub,
-    now: u64,
-}
-
-fn worlds(rule: &[(&str, &str, &str)], resolver: Option<Resolve>) -> [World; 2] {
-    [false, true].map(|in_file| world(in_file, rule, resolver, ConflictLimits::default()))
-}
-
-fn world(
-    in_file: bool,
-    rules: &[(&str, &str, &str)],
-    resolver: Option<Resolve>,
-    limits: ConflictLimits,
-) -> World {
-    let hub = if in_file {
-        let dir = tempfile::tempdir().unwrap();
-        let mut options = HubStoreOptions::default();
-        options.conflicts = limits;
-        let store = HubStore::open(dir.path().join("hub.db"), options).unwrap();
-        Hub::File(if let Some(resolver) = resolver { store.with_resolver(resolver) } else { store }, dir)
-    } else {
-        let store = MemoryStore::hub(site(99), Stamp(99)).with_conflict_limits(limits);
-        Hub::Memory(if let Some(resolver) = resolver { store.with_resolver(resolver) } else { store })
-    };
-    let mut world = World { a: device(1), b: device(2), hub, now: NOW };
-    world.a.write(&scope(), NOW, |tx| {
-        for (column, word, value) in rules {
-            let key: Box<[Value]> = Box::new([Value::text("T"), Value::text(column)]);
-            tx.insert_natural("__pocketsync_rules", key, &[(*word, Value::text(value))]);
-        }
-        tx.insert_natural("t", [Value::Integer(1)], &[("a", Value::Integer(0)), ("b", Value::Integer(0))]);
-    });
-    world.settle();
-    world
-}
-
-impl World {
-    fn settle(&mut self) {
-        for _ in 0..2 {
-            sync(&mut self.a, &mut self.hub);
-            sync(&mut self.b, &mut self.hub);
-        }
-    }
-
-    fn set(&mut self, device: char, column: &str, value: i64) {
-        self.now += 10;
-        let now = self.now;
-        let written = self
-            .of(device)
-            .write(&scope(), now, |tx| tx.update("t", &key(1), &[(column, Value::Integer(value))]));
-        assert!(written.1);
-    }
-
-    fn delete(&mut self, device: char) {
-        self.now += 10;
-        let now = self.now;
-        assert!(self.of(device).write(&scope(), now, |tx| tx.delete("t", &key(1))).1);
-    }
-
-    fn of(&mut self, device: char) -> &mut MemoryStore {
-        if device == 'a' { &mut self.a } else { &mut self.b }
-    }
-
-    fn sync(&mut self, device: char) {
-        let device = if device == 'a' { &mut self.a } else { &mut self.b };
-        sync(device, &mut self.hub);
-    }
-
-    /// What both devices show.
-    fn shown(&mut self) -> Option<BTreeMap<String, i64>> {
-        self.settle();
-        let row = |store: &MemoryStore| {
-            let row: BTreeMap<String, Value> = store.rows(&scope()).get("t")?.get(&key(1))?.clone();
-            let number = |value: &Value| if let Value::Integer(n) = value { *n } else { panic!("{value:?}") };
-            Some(row.iter().map(|(name, value)| (name.clone(), number(value))).collect())
-        };
-        let shown: Option<BTreeMap<String, i64>> = row(&self.a);
-        assert_eq!(shown, row(&self.b));
-        shown
-    }
-
-    fn cell(&mut self, column: &str) -> i64 {
-        self.shown().unwrap()[column]
-    }
-}
-
-fn value(n: i64) -> Written {
-    Written::Value(Value::Integer(n))
-}
 
 #[test]
 fn each_strategy_has_its_winner_whoever_wrote_later() {
@@ -300,64 +176,6 @@ fn a_delete_that_is_the_later_one_wins_under_either_rule() {
             assert_eq!(world.hub.log().len(), 1);
         }
     }
-}
-
-fn sum(conflict: &Conflict) -> Resolution {
-    assert_eq!((conflict.scope.as_str(), conflict.table.as_str()), ("s", "t"));
-    assert_eq!(conflict.row, RowId::Natural([Value::Integer(1)].into()));
-    let [column] = &conflict.columns[..] else { panic!("{conflict:?}") };
-    assert_eq!((column.hub.site, column.incoming.site), (site(1), site(2)));
-    assert!(column.hub.hlc < column.incoming.hlc);
-    assert_eq!(conflict.hub_row["b"], Value::Integer(0));
-    assert_eq!(conflict.incoming_row["b"], Value::Integer(7), "what came besides is in the row");
-    match (&column.hub.what, &column.incoming.what) {
-        (Written::Value(Value::Integer(hub)), Written::Value(Value::Integer(incoming))) => {
-            Resolution::Merged(BTreeMap::from([(column.name.clone(), Value::Integer(hub + incoming))]))
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_resolver_sees_both_rows_and_writes_a_third() {
-    for mut world in worlds(&[("", "strategy", "resolver")], Some(sum)) {
-        world.set('a', "a", 30);
-        world.set('b', "a", 12);
-        world.set('b', "b", 7);
-        world.settle();
-        assert_eq!((world.cell("a"), world.cell("b")), (42, 7));
-        let log = world.hub.log();
-        assert_eq!((log.len(), log[0].winner, log[0].open), (1, Winner::Neither, false));
-        assert_eq!(log[0].losers().len(), 2);
-    }
-}
-
-#[test]
-fn a_resolver_that_panics_or_does_not_want_parks_and_the_hub_goes_on() {
-    static ASKED: AtomicUsize = AtomicUsize::new(0);
-    let panics: Resolve = |_| {
-        ASKED.fetch_add(1, Ordering::SeqCst);
-        panic!("on purpose")
-    };
-    let parks: Resolve = |_| Resolution::Park;
-    let nonsense: Resolve = |_| Resolution::Merged(BTreeMap::from([("z".to_owned(), Value::Null)]));
-    for (resolver, rule) in [
-        (panics, "resolver panicked"),
-        (parks, "resolver"),
-        (nonsense, "resolver named a column that there is not"),
-    ] {
-        for mut world in worlds(&[("", "strategy", "resolver")], Some(resolver)) {
-            world.set('a', "a", 1);
-            world.set('b', "a", 2);
-            world.settle();
-            assert_eq!(world.cell("a"), 2, "the later write for now");
-            let mut open = ConflictFilter::default();
-            open.open = true;
-            let log = world.hub.find(&open);
-            assert_eq!((log.len(), log[0].rule.as_str()), (1, rule));
-        }
-    }
-    assert_eq!(ASKED.load(Ordering::SeqCst), 2);
 }
 
 #[test]

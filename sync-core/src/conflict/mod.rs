@@ -12,6 +12,8 @@
 
 mod clash;
 mod logged;
+#[cfg(feature = "sqlite")]
+mod logged_bytes;
 mod resolver;
 mod rules;
 mod seen;

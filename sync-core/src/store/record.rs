@@ -39,6 +39,7 @@ impl Record {
 
     /// Forgets the cells of past lives. `keeps_dead`: not those of a row that is dead now, since
     /// its death may be taken back. Answers whether there were any.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn forget_past(&mut self, keeps_dead: bool) -> bool {
         let (life, before) = (self.life, self.cells.len());
         if !keeps_dead || life.is_alive() {
