@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pocketsync_core::change::Changeset;
 use pocketsync_core::clock::{Now, Version};
+use pocketsync_core::conflict::{ConflictFilter, LoggedConflict};
 use pocketsync_core::hub::{Hub, HubConfig};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::rusqlite::Connection;
@@ -95,6 +96,11 @@ impl World {
             mono: Duration::from_secs(1) + self.started.elapsed(),
             wall_ms: wall.saturating_add_signed(skew_ms),
         }
+    }
+
+    /// What the hub's log of conflicts holds.
+    pub(crate) fn hub_conflicts(&self, filter: &ConflictFilter) -> Vec<LoggedConflict> {
+        self.store.as_ref().unwrap().conflicts(&scope(), filter).unwrap()
     }
 
     /// One transaction of the application, by the device's clock.
