@@ -18,8 +18,9 @@ pub enum SessionEnd {
     TheyFailed(WireError),
     /// We gave up, because of what the other side did.
     WeFailed(WireError),
-    /// We turned out to be restored from a backup, or a clone, and have a new site. Connect again,
-    /// and end whatever other sessions the replica has: they go by the old name.
+    /// We turned out to be restored from a backup, or a clone, or values that others have are gone from
+    /// our file: we have a new site. Connect again, and end whatever other sessions the replica has:
+    /// they go by the old name.
     Forked {
         /// The new site.
         site: SiteId,

@@ -221,7 +221,8 @@ impl Session {
         }
     }
 
-    fn fork(&mut self, site: SiteId) {
+    /// We go by another name now.
+    pub(super) fn fork(&mut self, site: SiteId) {
         if !self.is_initiator {
             self.send(&Message::Error(WireError {
                 code: ErrorCode::Closing,

@@ -244,6 +244,7 @@ impl Session {
             (Asked::Meet, StoreReply::Met(met)) => self.handle_met(now, met),
             (Asked::Extract, StoreReply::Extracted(extracted)) => self.handle_extracted(now, extracted),
             (Asked::Extract, StoreReply::Ahead) => self.measure_again(),
+            (Asked::Extract | Asked::Apply | Asked::Acked, StoreReply::Moved { site }) => self.fork(site),
             (Asked::Apply, StoreReply::Applied(outcomes)) => self.handle_applied(now, outcomes),
             (Asked::Acked, StoreReply::Done) => self.acks_reported(now),
             _ => self.fail_store_reply("a reply of the kind that was asked for"),

@@ -7,6 +7,7 @@ use pocketsync_core::conflict::{ConflictFilter, OnDelete, Rule, Strategy};
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::rusqlite::types::ValueRef;
 use pocketsync_core::store::sqlite::Migration;
+use pocketsync_core::store::sqlite::tracking::Tables;
 
 use super::story::{Step, Story};
 use crate::files::World;
@@ -121,6 +122,9 @@ impl Stage {
                     false => Migration::new(&step.rest),
                 };
                 replica.migrate(&migration).unwrap_or_else(|error| panic!("{at}: {error}"));
+            }
+            [name, "tracks"] => {
+                self.world.devices[self.device(name)].replica.track(&Tables::all()).unwrap();
             }
             [name] if step.expected.is_some() => self.see(self.device(name), step, &at),
             [name] => {

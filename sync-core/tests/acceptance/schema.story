@@ -17,7 +17,8 @@ given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT); CREATE TABLE tag(name 
 given b CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT);
 a: INSERT INTO tag VALUES('work')
 sync
-b migrates: CREATE TABLE tag(name TEXT PRIMARY KEY)
+b: CREATE TABLE tag(name TEXT PRIMARY KEY)
+b tracks
 sync
 all: SELECT name FROM tag => work
 
@@ -66,33 +67,35 @@ sync
 a: SELECT id, title FROM memo ORDER BY id => x two | y three
 b: SELECT id, title FROM note ORDER BY id => x two | y three
 
-== DROP COLUMN by any program; what others write there is kept
+== DROP COLUMN by any program; what others have there is kept, and comes with the column when it is back
 given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT, stars INT);
-a: INSERT INTO note VALUES('x', 'one', 1)
+a: INSERT INTO note VALUES('x', 'one', 1), ('y', 'own', 2)
 sync
 a: ALTER TABLE note DROP COLUMN stars
-b: UPDATE note SET stars = 5
+b: UPDATE note SET stars = 5 WHERE id = 'x'
 sync
-a: UPDATE note SET title = 'two'
+a: UPDATE note SET title = 'two' WHERE id = 'x'
 sync
-b: SELECT title, stars FROM note => two 5
+b: SELECT title, stars FROM note ORDER BY id => two 5 | own 2
 a: ALTER TABLE note ADD COLUMN stars INT
 sync
-a: SELECT title, stars FROM note => two 5
+all: SELECT title, stars FROM note ORDER BY id => two 5 | own 2
 
-== DROP TABLE on one device deletes no rows elsewhere
-given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT); CREATE TABLE old(id TEXT PRIMARY KEY);
-a: INSERT INTO old VALUES('x')
+== DROP TABLE on one device deletes no rows elsewhere, and they come with the table when it is back
+given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT); CREATE TABLE old(id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE older(a TEXT, b TEXT, PRIMARY KEY(a, b));
+a: INSERT INTO old(name) VALUES('x'), ('v'), ('w'); INSERT INTO older VALUES('p', 'q'), (NULL, 'r')
 sync
-a: DROP TABLE old
+a: DROP TABLE old; DROP TABLE older
 sync
-b: SELECT id FROM old => x
-b: INSERT INTO old VALUES('y')
+b: SELECT name FROM old ORDER BY name => v | w | x
+b: INSERT INTO old(name) VALUES('y'); UPDATE old SET name = 'X' WHERE name = 'x'
 sync
-a: CREATE TABLE old(id TEXT PRIMARY KEY)
-a migrates: SELECT 1
+a: CREATE TABLE old(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE older(a TEXT, b TEXT, PRIMARY KEY(a, b))
+a: INSERT INTO old(name) VALUES('z')
 sync
-b: SELECT id FROM old ORDER BY id => x | y
+all: SELECT name FROM old ORDER BY name => X | v | w | y | z
+all: SELECT a, b FROM older ORDER BY b => p q | NULL r
 
 == A table rebuilt in twelve steps, as migration tools do
 given CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT);
@@ -101,9 +104,31 @@ sync
 a: CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT NOT NULL DEFAULT '', stars INT DEFAULT 0);
     INSERT INTO fresh(id, title) SELECT id, title FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note
 b: INSERT INTO note(title) VALUES('three')
+sync
 a: UPDATE note SET title = 'TWO' WHERE title = 'two'
 sync
 all: SELECT title FROM note ORDER BY id => one | TWO | three
+
+== A rebuild that changes values, run by the engine: they are sent
+given CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT);
+a: INSERT INTO note(title) VALUES('one'), ('two')
+sync
+a migrates: CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT);
+    INSERT INTO fresh SELECT id, upper(title) FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note
+sync
+all: SELECT title FROM note ORDER BY id => ONE | TWO
+
+== Another primary key
+given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT);
+a: INSERT INTO note VALUES('x', 'one')
+sync
+a migrates: CREATE TABLE fresh(n INTEGER PRIMARY KEY, id TEXT, title TEXT);
+    INSERT INTO fresh(id, title) SELECT id, title FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note
+b migrates: CREATE TABLE fresh(n INTEGER PRIMARY KEY, id TEXT, title TEXT);
+    INSERT INTO fresh(id, title) SELECT id, title FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note
+b: UPDATE note SET title = 'two'
+sync
+all: SELECT id, title FROM note => x two
 
 == A rebuild that renames a column, declared afterwards
 given CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT);

@@ -12,6 +12,7 @@
 //! rule of a: note.title hub_wins   a rule that a sets; `note on_delete last_writer_wins`
 //! a migrates: ALTER TABLE …        the engine runs a script
 //! a renames: note.old new          its application says what somebody's script has renamed; `note notes`
+//! a tracks                         all tables that there are
 //! sync                             until nobody who is online has anything more to say
 //! all: SELECT … => x 1 | y NULL    what everyone who is online sees: rows, and their columns
 //! a: SELECT … => …                 what a sees

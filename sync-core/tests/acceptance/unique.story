@@ -90,7 +90,7 @@ sync
 all: SELECT name, done FROM task ORDER BY done => pay 0 | pay 1
 parked: =>
 
-== … and the row that loses comes back when it may
+== … what is done to the shown row is done to the one behind it, which comes back when it may
 given CREATE TABLE task(id INTEGER PRIMARY KEY, name TEXT, done INT, who TEXT);
     CREATE UNIQUE INDEX open_task ON task(name) WHERE NOT done;
 a: INSERT INTO task VALUES(1, 'pay', 0, 'Ann')
@@ -100,7 +100,7 @@ all: SELECT who FROM task => Ann
 parked: => task unique claim
 a: UPDATE task SET done = 1
 sync
-all: SELECT who, done FROM task ORDER BY who => Ann 1 | Bob 0
+all: SELECT who, done FROM task ORDER BY who => Ann 1 | Bob 1
 parked: =>
 
 == An index over an expression

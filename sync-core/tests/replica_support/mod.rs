@@ -9,7 +9,9 @@ use pocketsync_core::lineage::Cursor;
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::store::sqlite::replica::{Replica, ReplicaOptions};
 use pocketsync_core::store::sqlite::tracking::Tables;
-use pocketsync_core::store::{Chunk, ChunkOutcome, Identity, Store, StoreReply, StoreRequest};
+use pocketsync_core::store::{
+    Chunk, ChunkOutcome, Identity, Meet, Met, Peer, Store, StoreReply, StoreRequest,
+};
 
 /// A file, an application's connection to it, and its replica.
 pub(crate) struct Device {
@@ -63,7 +65,14 @@ impl Device {
             max_bytes: 1 << 24,
             not_after: None,
         };
-        let StoreReply::Extracted(extracted) = from.replica.clone().run(request).unwrap() else { panic!() };
+        let extracted = match from.replica.clone().run(request).unwrap() {
+            StoreReply::Extracted(extracted) => extracted,
+            StoreReply::Moved { .. } => {
+                from.meet(self);
+                return self.pull(from);
+            }
+            other => panic!("{other:?}"),
+        };
         assert!(extracted.last);
         let cursor = extracted.to.clone();
         let chunk = Chunk {
@@ -76,10 +85,28 @@ impl Device {
             seen: extracted.seen,
         };
         let request = StoreRequest::Apply { scope: scope(), chunks: vec![chunk] };
-        let StoreReply::Applied(mut outcomes) = self.replica.clone().run(request).unwrap() else { panic!() };
+        let mut outcomes = match self.replica.clone().run(request).unwrap() {
+            StoreReply::Applied(outcomes) => outcomes,
+            StoreReply::Moved { .. } => {
+                self.meet(from);
+                return self.pull(from);
+            }
+            other => panic!("{other:?}"),
+        };
         let acked = StoreRequest::Acked { scope: scope(), peer: self.site(), cursor };
         assert_eq!(from.replica.clone().run(acked).unwrap(), StoreReply::Done);
         outcomes.remove(0)
+    }
+
+    /// Hears who the other one is.
+    fn meet(&self, other: &Device) {
+        let Identity { site, lineage, head, holdings } = other.identity();
+        let us = self.site();
+        let holding = holdings.into_iter().find(|holding| holding.replica == us);
+        let peer = Peer { site, lineage, head };
+        let meet = Meet { scope: scope(), peer, holding, resumes: None, clock: None };
+        let met = self.replica.clone().run(StoreRequest::Meet(meet)).unwrap();
+        assert!(matches!(met, StoreReply::Met(Met::Resume(_))), "{met:?}");
     }
 
     pub(crate) fn rows(&self, sql: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! One connection to the user's file, and the state that goes with it.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -41,6 +42,8 @@ pub struct Engine {
     pub(crate) shown_by_folds: Shown,
     /// Whether any row is shown under a key that its id does not say; unknown until asked.
     pub(crate) has_aliases: Cell<Option<bool>>,
+    /// The peers that have sessions with us under a name that is not ours any more.
+    pub(crate) left: BTreeSet<SiteId>,
 }
 
 impl Engine {

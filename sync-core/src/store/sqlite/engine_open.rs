@@ -36,6 +36,7 @@ impl Engine {
             conflict_limits: ConflictLimits::default(),
             shown_by_folds: Default::default(),
             has_aliases: Default::default(),
+            left: Default::default(),
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;

@@ -11,7 +11,6 @@ use super::catalog::Catalog;
 use super::catalog_load;
 use super::engine::Engine;
 use super::fold;
-use super::park;
 use super::renames;
 use super::schema_change;
 use super::schema_notes::{self, SchemaWarning};
@@ -156,8 +155,7 @@ fn migrate(engine: &mut Engine, migration: &Migration) -> Result<(MigrationRepor
         }
     }
     fold::run(engine)?;
-    shown.extend(park::retry(engine)?);
-    engine.meta.retry_due = 0;
+    shown.extend(schema_change::finish(engine)?);
     shown.extend(std::mem::take(&mut engine.shown_by_folds));
     schema_change::remember(engine)?;
     report.renamed = Names::of(engine).since(&before);

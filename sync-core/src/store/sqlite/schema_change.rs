@@ -8,6 +8,7 @@ use super::apply::Shown;
 use super::catalog_load::{self, local_table_number};
 use super::engine::Engine;
 use super::fold;
+use super::identity;
 use super::introspect::{self, RawTable};
 use super::names::{self, LocalNames};
 use super::park;
@@ -21,12 +22,18 @@ use super::tracking::{
 use super::upgrade;
 use crate::store::{StoreError, StoreErrorKind};
 
+/// What waits may have room now.
+pub(super) const RETRY: i64 = 1;
+/// So it is, and values that others have are gone from this file.
+const READ_AGAIN: i64 = 2;
+
 /// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
 /// whether it did.
 ///
 /// Every transaction of the engine begins with it, so that the rest of the engine always sees a
 /// catalog that fits. A table that lost its triggers is marked as suspect: rows that came or went
-/// meanwhile are found and journaled, changed values are not.
+/// meanwhile are found and journaled, changed values are not. The rows of a table that was seen to
+/// be gone were not deleted: when it is back, they come again from others.
 ///
 /// # Errors
 /// When the schema cannot be read, or the file not written.
@@ -78,7 +85,12 @@ fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
     if !found.renamed.is_empty() {
         reload(engine)?;
     }
-    engine.meta.retry_due = 1;
+    engine.meta.retry_due = engine.meta.retry_due.max(RETRY);
+    for (no, ..) in tracked(engine)? {
+        if !engine.catalog.tables.contains_key(&no) {
+            register::mark(&engine.conn, no, register::GONE)?;
+        }
+    }
     remember(engine)
 }
 
@@ -105,19 +117,28 @@ fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
         if found.adopted.iter().any(|before| before.table == table.no) {
             continue;
         }
-        // A table of ours was made a moment ago.
-        if laid.was_bare && table.name != renames::TABLE {
-            engine.conn.execute("UPDATE __pocketsync_table SET suspect = 1 WHERE no = ?1", [laid.table])?;
+        if laid.was_bare
+            && register::was_gone(&engine.conn, table.no)?
+            && lost_values::forget_rows(engine, &table)?
+        {
+            engine.meta.retry_due = READ_AGAIN;
         }
         if laid.was_bare || laid.claims_changed {
             audit(&engine.conn, &table)?;
+        }
+        // A table of ours was made a moment ago.
+        if laid.was_bare && table.name != renames::TABLE {
+            register::mark(&engine.conn, table.no, register::SUSPECT)?;
         }
         if laid.was_bare {
             bare.push(table);
         }
     }
     for &(table, column) in &found.back {
-        lost_values::forget(engine, table, column)?;
+        let Some(table) = engine.catalog.tables.get(&table).cloned() else { continue };
+        if lost_values::forget_column(engine, &table, column)? {
+            engine.meta.retry_due = READ_AGAIN;
+        }
     }
     for table in bare {
         let is_new = |no: &u32| found.new.contains(&(table.no, *no));
@@ -137,6 +158,14 @@ pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
         return Ok(Shown::default());
     }
     fold::run(engine)?;
+    finish(engine)
+}
+
+/// The same, when all is folded.
+pub(super) fn finish(engine: &mut Engine) -> Result<Shown, StoreError> {
+    if engine.meta.retry_due == READ_AGAIN {
+        identity::read_again(engine)?;
+    }
     let shown = park::retry(engine)?;
     engine.meta.retry_due = 0;
     Ok(shown)

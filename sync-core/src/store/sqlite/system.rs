@@ -48,8 +48,9 @@ CREATE TABLE IF NOT EXISTS __pocketsync_staging(
   peer INTEGER NOT NULL, n INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(peer, n)) WITHOUT ROWID;
 -- Tables and columns by number. Numbers are never reused; those that the local schema does not
 -- have are remembered too, since rows of theirs are kept for others. The fingerprint says what
--- the primary key is; a suspect table was found without its triggers; a captured column is one
--- that the triggers know (1), or knew before it was dropped (2).
+-- the primary key is; a suspect table was found without its triggers (1), or was not there at all
+-- when the engine looked (2); a captured column is one that the triggers know (1), or knew before it
+-- was dropped (2).
 CREATE TABLE IF NOT EXISTS __pocketsync_table(
   no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, tracked INTEGER NOT NULL, identity TEXT NOT NULL,
   fingerprint TEXT NOT NULL, suspect INTEGER NOT NULL DEFAULT 0);

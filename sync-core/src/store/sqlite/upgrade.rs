@@ -1,6 +1,7 @@
 //! Files that an earlier version tracked.
 
 use super::engine::Engine;
+use super::schema_change;
 use super::system::{FORMAT, SYSTEM_TABLES};
 use crate::store::StoreError;
 
@@ -20,6 +21,6 @@ pub(super) fn upgrade(engine: &mut Engine) -> Result<(), StoreError> {
     }
     engine.conn.execute_batch(SYSTEM_TABLES)?;
     engine.meta.format = FORMAT;
-    engine.meta.retry_due = 1;
+    engine.meta.retry_due = engine.meta.retry_due.max(schema_change::RETRY);
     Ok(())
 }

@@ -52,6 +52,7 @@ pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
         peers::put(engine, site, &known)?;
     }
     peers::met(engine, site)?;
+    engine.left.remove(&site);
     let mut send_from = theirs.cursor;
     if known.resend_until > 0 && known.resend_from < Mark::of(&send_from).base {
         send_from = remembered(&engine.lineage, known.resend_from);
@@ -66,16 +67,34 @@ fn part_ways(engine: &mut Engine, shared: u64, offered: &Offered) -> Result<Met,
     let all = peers::all(engine)?;
     let acked = all.iter().map(|(_, known)| &known.acked);
     let parting = Parting::after(&engine.lineage, engine.meta.head as u64, offered, shared, acked);
-    let site = fork::take_new_site(engine, parting.kept)?;
-    for (peer, mut known) in all {
+    Ok(Met::Forked { site: leave(engine, parting.kept, parting.read_again)? })
+}
+
+/// Takes a new site, of which no peer has anything. What peers have is read from the beginning where
+/// `read_again` says so.
+fn leave(engine: &mut Engine, kept: u64, read_again: bool) -> Result<SiteId, StoreError> {
+    let site = fork::take_new_site(engine, kept)?;
+    for (peer, mut known) in peers::all(engine)? {
         known.acked = Cursor::ZERO;
-        if parting.read_again {
+        if read_again {
             peers::drop_staged(engine, peer)?;
             known.held = Cursor::ZERO;
         }
         peers::put(engine, peer, &known)?;
+        engine.left.insert(peer);
     }
-    Ok(Met::Forked { site })
+    Ok(site)
+}
+
+/// Asks the peers for all that they have, what came from here included: a part of it is gone from
+/// this file. Peers do not tell a site what they have from itself, so it takes a new one; what it
+/// wrote stays what it is. To be called when everything is folded.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn read_again(engine: &mut Engine) -> Result<(), StoreError> {
+    leave(engine, engine.meta.head as u64, true)?;
+    Ok(())
 }
 
 /// A peer that begins to send before what we hold of it has lost what came after: we hold its new

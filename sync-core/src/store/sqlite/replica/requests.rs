@@ -5,6 +5,7 @@ use futures::stream::BoxStream;
 use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
+use crate::id::SiteId;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
 use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
@@ -37,6 +38,9 @@ impl Store for Replica {
 }
 
 fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, StoreError> {
+    if !engine.left.is_empty() && of_session(&request).is_some_and(|peer| engine.left.contains(&peer)) {
+        return Ok(StoreReply::Moved { site: engine.site() });
+    }
     Ok(match request {
         StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
         StoreRequest::Meet(meet) => StoreReply::Met(identity::meet(engine, meet)?),
@@ -61,6 +65,15 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
             StoreReply::Done
         }
     })
+}
+
+/// With whom the session is that asks, once it is introduced.
+fn of_session(request: &StoreRequest) -> Option<SiteId> {
+    match request {
+        StoreRequest::Extract { peer, .. } | StoreRequest::Acked { peer, .. } => Some(*peer),
+        StoreRequest::Apply { chunks, .. } => chunks.first().map(|chunk| chunk.peer),
+        _ => None,
+    }
 }
 
 impl LocalStore for Replica {

@@ -81,6 +81,24 @@ pub(in super::super) fn not_captured<'a>(
     Ok(table.columns.iter().filter(|column| numbers.contains(&column.no)).collect())
 }
 
+/// A table's mark: it was found without its triggers.
+pub(in super::super) const SUSPECT: i64 = 1;
+/// A table's mark: it was not there.
+pub(in super::super) const GONE: i64 = 2;
+
+/// Marks a table.
+pub(in super::super) fn mark(conn: &Connection, table_no: u32, mark: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE __pocketsync_table SET suspect = ?2 WHERE no = ?1 AND suspect <> ?2";
+    conn.prepare_cached(sql)?.execute((table_no, mark))?;
+    Ok(())
+}
+
+/// Whether a table was not there when the engine looked the last time.
+pub(in super::super) fn was_gone(conn: &Connection, table_no: u32) -> rusqlite::Result<bool> {
+    let sql = "SELECT suspect = ?2 FROM __pocketsync_table WHERE no = ?1";
+    conn.prepare_cached(sql)?.query_row((table_no, GONE), |row| row.get(0))
+}
+
 /// The present columns that were here before, and were dropped.
 pub(in super::super) fn come_back(conn: &Connection, table: &Table) -> rusqlite::Result<Vec<u32>> {
     let numbers: Vec<u32> = conn

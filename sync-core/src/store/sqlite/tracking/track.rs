@@ -51,7 +51,7 @@ fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<Tracked
     schema_change::remember(engine)?;
     if engine.meta.head > 0 {
         // Rows of others may have waited for these tables.
-        engine.meta.retry_due = 1;
+        engine.meta.retry_due = engine.meta.retry_due.max(schema_change::RETRY);
     }
     for no in new {
         genesis::adopt(engine, no)?;
