@@ -40,7 +40,7 @@ use std::sync::Arc;
 
 use crate::history::{DeviceView, Event, Fault};
 use crate::oracle::Case;
-use crate::shape::{RowTag, Shape};
+use crate::shape::{Key, Role, RowTag, Shape};
 use crate::story::{DeviceNo, Ms};
 
 /// Everything that is known of the writes of a run.
@@ -98,7 +98,20 @@ impl Model {
     /// Whether what a device shows of a row may be one or the other of two that go by one tag, so
     /// that its cells say nothing.
     pub fn is_doubtful(&self, scope: &Scope, row: &Row) -> bool {
-        self.survival.may_be_doubled(scope, row)
+        self.survival.may_be_doubled(scope, row) || self.joins_doubtful(scope, row)
+    }
+
+    /// Whether a row is known by a row of which that is true.
+    fn joins_doubtful(&self, scope: &Scope, row: &Row) -> bool {
+        let shape = self.shape();
+        let Key::Natural { columns } = &shape.tables[row.tag.table].key else { return false };
+        row.tag.name.split('|').zip(columns).any(|(name, &column)| {
+            let Role::Reference { table } = shape.tables[row.tag.table].columns[column].role else {
+                return false;
+            };
+            let joined = scope.find(&RowTag { table, name: name.to_owned() });
+            table != row.tag.table && joined.is_some_and(|joined| self.is_doubtful(scope, scope.row(joined)))
+        })
     }
 
     /// Whether a device certainly shows the row of a name. Where a copied file may have made two of

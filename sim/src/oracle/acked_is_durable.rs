@@ -54,12 +54,13 @@ impl Oracle for AckedIsDurable {
         }
         for (number, view) in first {
             let Some(scope) = model.scope(number) else { continue };
-            let mut missing = Vec::new();
+            let mut missing = BTreeMap::new();
             let acknowledged = scope.commits().filter(|(_, commit)| model.survival().is_acknowledged(commit));
             for (_, commit) in acknowledged {
                 judge(&model, scope, commit, view, &mut missing)?;
             }
             if missing.len() > view.parked.as_ref().map_or(0, Vec::len) {
+                let missing: Vec<String> = missing.into_values().collect();
                 return Err(format!("{} does not show {}", view.device, missing.join(", ")));
             }
         }
@@ -67,13 +68,14 @@ impl Oracle for AckedIsDurable {
     }
 }
 
-/// Judges one transaction; names the rows of it that are not visible and might be parked.
+/// Judges one transaction; names the rows of it that are not visible and might be parked, each once,
+/// by whomever it was inserted.
 fn judge(
     model: &Model,
     scope: &Scope,
     commit: &Commitment,
     view: &DeviceView,
-    missing: &mut Vec<String>,
+    missing: &mut BTreeMap<RowTag, String>,
 ) -> Result<(), String> {
     let shape = model.shape();
     let by = || format!("{} of {}, acknowledged", commit.tx, commit.device);
@@ -86,7 +88,8 @@ fn judge(
                     || is_visible(&row.tag)
                     || scope.may_be_gone(shape, model.rules(), row, &model.certain(scope, view));
                 if !exempt {
-                    missing.push(format!("{} (inserted by {})", words::row(shape, &row.tag), by()));
+                    let words = format!("{} (inserted by {})", words::row(shape, &row.tag), by());
+                    missing.entry(row.tag.clone()).or_insert(words);
                 }
             }
             Wrote::Cells(cells) => {

@@ -57,7 +57,7 @@ fn judge(model: &Model, phase: Phase, view: &DeviceView) -> Result<(), String> {
     let Some(scope) = model.scope(view.scope) else { return Ok(()) };
     for (tag, shown) in &view.rows {
         let Some(row) = scope.find(tag).map(|row| scope.row(row)) else { continue };
-        if shown.copies > 1 && !model.survival().may_be_doubled(scope, row) {
+        if shown.copies > 1 && !model.is_doubtful(scope, row) {
             let name = words::row(model.shape(), tag);
             return Err(format!("{} shows {name} {} times", view.device, shown.copies));
         }
@@ -89,7 +89,7 @@ pub(super) fn rises(model: &Model, scope: &Scope, row: &Row, death: &Death, view
     view.rows.contains_key(&row.tag)
         && row.is_final(scope, death)
         && !model.rules().shifting_key(table)
-        && !model.survival().may_be_doubled(scope, row)
+        && !model.is_doubtful(scope, row)
         && !(model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
 }
 

@@ -64,6 +64,17 @@ fn no_row_is_there_twice() {
 }
 
 #[test]
+fn a_row_that_is_known_by_a_doubled_one_may_be_there_twice() {
+    let inserted = "10 d0 t1 + label r1 work w1\n 20 d1 copy of d0\n 25 d1 t2 + badge r1 @r1 w4\n";
+    let twice = "30 look d1: label r1 work w1, badge r1 @r1 w4 x2";
+    passes(&format!("{inserted} {twice}"));
+    caught_by(
+        "no_zombies",
+        &format!("{} {twice}", inserted.replace("20 d1 copy", "15 d0 ack t1\n 20 d1 copy")),
+    );
+}
+
+#[test]
 fn what_referred_to_one_of_two_doubled_rows_may_go_with_it() {
     let inserted = "10 d0 t1 + shop r1 w1\n 20 d1 copy of d0\n 30 d0 t2 + sale r2 @r1\n";
     let end = "90 settled d0: shop r1 w1 | d1: shop r1 w1";

@@ -250,3 +250,10 @@ fn two_rows_under_one_name_do_not_replace_each_other() {
     passes(&rows("work"));
     assert!(verdict(&rows("home")).is_some(), "those of two names are two");
 }
+
+#[test]
+fn a_row_that_two_inserted_is_missed_once() {
+    let inserted = "10 d0 t1 + setting k1 w1\n 11 d1 t2 + setting k1 w2\n 12 d0 ack t1\n 13 d1 ack t2\n";
+    passes(&format!("{inserted} 90 settled d0[parked=1]: - | d1[parked=1]: -"));
+    assert!(verdict(&format!("{inserted} 90 settled d0: - | d1: -")).is_some());
+}

@@ -127,3 +127,20 @@ a: INSERT INTO folder VALUES(2, 1, 'x'), (3, 2, 'y')
 b: INSERT INTO folder VALUES(2, 1, 'x'), (3, 2, 'z')
 sync
 all: SELECT f.name, p.name FROM folder f JOIN folder p ON p.id = f.parent ORDER BY 1 => x top | y x | z x
+
+== What is inserted under a name belongs to the row that is shown there, whatever was there before
+given CREATE TABLE product(id INTEGER PRIMARY KEY, sku TEXT UNIQUE);
+given CREATE TABLE stock(place TEXT, product INT REFERENCES product(id), n INT, PRIMARY KEY(place, product));
+b is offline
+a: INSERT INTO product VALUES(1, 's')
+sync
+c is offline
+c: UPDATE product SET sku = 't'
+b: INSERT INTO product VALUES(1, 's'); INSERT INTO stock VALUES('x', 1, 5)
+b is online
+sync
+a: SELECT place, sku, n FROM stock JOIN product ON id = product => x s 5
+a: DELETE FROM stock; INSERT INTO stock VALUES('x', 1, 7)
+c is online
+sync
+all: SELECT place, sku, n FROM stock JOIN product ON id = product => x t 7

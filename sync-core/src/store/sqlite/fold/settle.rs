@@ -121,10 +121,11 @@ impl<'f, 'e> Settling<'f, 'e> {
         clock.life.died = clock.life.died.max(Some(died));
         self.folding.touch(self.table, &id);
         refs::forget_dangling(self.folding.engine, self.table.no, &id)?;
+        // What is inserted is the key's own row, even if another one was shown there.
+        refs::forget_alias(self.folding.engine, self.table.no, &id)?;
         if self.form == Form::Natural && work.live && self.natural_id(&work.key)? == id {
             return Ok(Some(clock.life));
         }
-        refs::forget_alias(self.folding.engine, self.table.no, &id)?;
         if self.folding.waiting {
             park::index::forget_waits(self.folding.engine, &(self.table.no, id.clone()))?;
         }
