@@ -75,12 +75,23 @@ impl Scope {
             let Role::Reference { table: parent } = shape.tables[table].columns[column].role else {
                 return false;
             };
+            if alike(&theirs, &ours) {
+                return true;
+            }
             // A row that refers to its own kind by its key could be asked for itself.
             let tags = named(parent, &theirs).zip(named(parent, &ours)).filter(|_| parent != table);
             tags.and_then(|(theirs, ours)| Some((self.row(self.find(&theirs)?), ours)))
                 .is_some_and(|(theirs, ours)| self.may_be_called(shape, rules, theirs, &ours))
         })
     }
+}
+
+/// Whether two names of a row that is referred to may be one: they differ in case, or in what marks
+/// that the row is spelled in another way.
+fn alike(theirs: &Value, ours: &Value) -> bool {
+    let (Value::Text(theirs), Value::Text(ours)) = (theirs, ours) else { return false };
+    let bare = |name: &[u8]| name.strip_prefix(b"?").unwrap_or(name).to_ascii_lowercase();
+    bare(theirs) == bare(ours)
 }
 
 fn named(table: usize, key: &Value) -> Option<RowTag> {

@@ -4,7 +4,7 @@
 //! transaction wrote shows what was replaced there, every row that it inserted is there, parked,
 //! or gone for a reason of its own, and no row that it deleted for good is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::no_lost_write::is_given_up;
 use super::{Case, Oracle, causality, no_zombies, words};
@@ -50,11 +50,12 @@ impl Oracle for WholeTransactions {
 
 fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
     let Some(scope) = model.scope(view.scope) else { return Ok(()) };
-    let mut missing = Vec::new();
+    let mut missing = BTreeMap::new();
     for commit in shown(model, scope, view) {
         transaction(model, scope, commit, view, &mut missing)?;
     }
     if missing.len() > view.parked.as_ref().map_or(0, Vec::len) {
+        let missing: Vec<String> = missing.into_values().collect();
         return Err(format!("{} shows {}", view.device, missing.join("; ")));
     }
     Ok(())
@@ -89,7 +90,7 @@ fn transaction(
     scope: &Scope,
     commit: CommitNo,
     view: &DeviceView,
-    missing: &mut Vec<String>,
+    missing: &mut BTreeMap<RowTag, String>,
 ) -> Result<(), String> {
     let shape = model.shape();
     let by = scope.commitment(commit);
@@ -99,7 +100,8 @@ fn transaction(
             Wrote::Row => {
                 if !is_accounted_for(model, scope, row, view) {
                     let name = words::row(shape, &row.tag);
-                    missing.push(format!("a part of {}, but not {name}, which it inserted", by.told()));
+                    let what = || format!("a part of {}, but not {name}, which it inserted", by.told());
+                    missing.entry(row.tag.clone()).or_insert_with(what);
                 }
             }
             Wrote::Cells(cells) => {

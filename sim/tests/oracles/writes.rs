@@ -98,6 +98,13 @@ fn a_key_that_refers_to_a_row_that_lost_names_the_one_that_is_shown() {
          13 d3 lost
          90 settled d0[parked=2]: label r1 work w1, badge r1 @r1 w3",
     );
+    // So it is under a spelling that the row it refers to does not have, or no longer.
+    passes(
+        "10 d0 t1 + label r1 work w1
+         12 d2 t2 + badge r1 @r1 w4
+         13 d0 t3 ~ badge ?R1 note w4>w5
+         90 settled d0: label r1 work w1, badge r1 @r1 w5",
+    );
     // It had another value all the time.
     let apart = format!("{badges} 11 d1 t2 + label r2 home w2; + badge r2 @r2 w3\n");
     caught_by("no_lost_write", &format!("{apart} {}", shown("w3")));
