@@ -114,10 +114,9 @@ fn candidates(
         }
         return Ok(found);
     };
-    let columns: Vec<_> = link.child_columns.iter().map(|&position| (position, None)).collect();
     for (key, _) in left.iter().filter(|(key, _)| !refs::is_null_key(key)) {
         let values: Vec<Value> = parts.iter().map(|&part| key[part].clone()).collect();
-        found.extend(table_sql::find(engine, child, &columns, &values)?);
+        found.extend(table_sql::find_children(engine, child, link, &values)?);
     }
     Ok(found)
 }
