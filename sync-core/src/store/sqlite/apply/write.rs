@@ -186,6 +186,10 @@ fn assign_integers(engine: &Engine, work: &mut Work, nothings: &BTreeSet<Integer
                     while taken(free) && free < i64::MAX {
                         free += 1;
                     }
+                    // Where there is no more room above, there is below.
+                    while taken(free) || table_sql::has_integer(engine, table, free)? {
+                        free = free.wrapping_sub(1);
+                    }
                     free
                 }
             };
