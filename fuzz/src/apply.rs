@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use pocketsync_core::change::{Changeset, RowChange};
 use pocketsync_core::clock::Version;
-use pocketsync_core::id::RowId;
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::Chunk;
 
@@ -19,7 +18,7 @@ use crate::draw::honest::Peers;
 use crate::draw::schema::schema;
 use crate::draw::values::{NOON_MS, nth_site};
 use crate::draw::{Input, Result};
-use crate::replica::{Replica, State};
+use crate::replica::{Replica, State, assert_same};
 use crate::scene::Scene;
 
 /// Draws a schema and changes, and applies them.
@@ -98,13 +97,6 @@ fn has_concluded(state: &State, changes: &[Changeset]) -> bool {
         held.life.undone.is_some_and(|version| !undone.contains(&version))
             || held.life.versions().chain(cells).any(|version| !written.contains(&version))
     })
-}
-
-fn assert_same(left: &State, right: &State, when: &str) {
-    let keys: Vec<&(String, RowId)> = left.keys().chain(right.keys()).collect();
-    for key in keys {
-        assert_eq!(left.get(key), right.get(key), "{when}: {} {}", key.0, key.1);
-    }
 }
 
 /// A piece of the log of the `n`th peer: each has a log of its own, so that they come in any order.

@@ -39,6 +39,14 @@ pub(crate) struct Held {
 /// All that a replica holds, by table and identity.
 pub(crate) type State = BTreeMap<(String, RowId), Held>;
 
+/// Two replicas hold the same and show the same rows.
+pub(crate) fn assert_same(left: &State, right: &State, when: &str) {
+    let keys: Vec<&(String, RowId)> = left.keys().chain(right.keys()).collect();
+    for key in keys {
+        assert_eq!(left.get(key), right.get(key), "{when}: {} {}", key.0, key.1);
+    }
+}
+
 impl Replica {
     /// A database with this schema, all of it tracked; `None` where SQLite or the engine refuses
     /// the schema.

@@ -321,3 +321,17 @@ fn a_reference_by_a_value_that_is_null_stays_a_reference() {
     mirror.follow(&mut device, usize::MAX);
     assert_eq!(mirror.rows[&("part".to_owned(), part)].cells["code"].value, to(&unit));
 }
+
+#[test]
+fn rows_find_free_integers_where_the_largest_is_taken() {
+    let mut device = Device::new("CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT)");
+    let max = i64::MAX;
+    device.sql(&format!("INSERT INTO note VALUES(1, 'a'), (2, 'b'), (3, 'c'), ({max}, 'max')"));
+    device.fold();
+    let note = |n: u64, text: &str| {
+        insert("note", &surrogate(1, n), at(10, 1), &[("id", int(n as i64)), ("text", self::text(text))])
+    };
+    Peer::new(9).send(&mut device, &[note(1, "x"), note(2, "y"), note(3, "z")]);
+    assert_eq!(rows(&device, "SELECT text FROM note ORDER BY text"), ["a", "b", "c", "max", "x", "y", "z"]);
+    assert_eq!(parked(&device), [""; 0]);
+}

@@ -42,7 +42,7 @@ impl Peers<'_> {
         let id = if table.is_surrogate() || has_null {
             surrogate(u, table.no)?
         } else {
-            let part = |at: &usize| self.key_part(u, &table.columns[*at]);
+            let part = |at: &usize| self.key_part(u, table, *at);
             RowId::Natural(table.key.iter().map(part).collect::<Result<_>>()?)
         };
         let version = likely_version(u)?;
@@ -70,8 +70,11 @@ impl Peers<'_> {
             if !is_needed && kind != 0 && u.ratio(1, 4u8)? {
                 continue;
             }
-            let value =
-                if has_null && table.key.first() == Some(&at) { Value::Null } else { self.value(u, column)? };
+            let value = if has_null && table.key.first() == Some(&at) {
+                Value::Null
+            } else {
+                self.value(u, table, at)?
+            };
             let value = match table.integer_key() == Some(at) && table.is_surrogate() {
                 true => Value::Integer(u.int_in_range(1..=4)?),
                 false => value,
@@ -88,8 +91,9 @@ impl Peers<'_> {
         foreign.any(|key| key.parent == table.no && key.on_delete != FkAction::Cascade)
     }
 
-    fn key_part(&self, u: &mut Input<'_>, column: &Column) -> Result<Value> {
-        let value = match (self.value(u, column)?, &column.reference) {
+    fn key_part(&self, u: &mut Input<'_>, table: &Table, at: usize) -> Result<Value> {
+        let column = &table.columns[at];
+        let value = match (self.value(u, table, at)?, &column.reference) {
             (Value::Null, Some(reference)) => Value::Ref(Box::new(surrogate(u, reference.table)?)),
             (value, _) => value,
         };
@@ -103,11 +107,17 @@ impl Peers<'_> {
         if fits { Ok(value) } else { fitting(u, column) }
     }
 
-    fn value(&self, u: &mut Input<'_>, column: &Column) -> Result<Value> {
+    fn value(&self, u: &mut Input<'_>, table: &Table, at: usize) -> Result<Value> {
+        let column = &table.columns[at];
         if let Some(reference) = &column.reference {
+            // In a unique key it is compared by the integer that it shows, which another row may have
+            // elsewhere.
+            let is_claimed = table.unique_keys.iter().any(|key| key.depends_on().any(|part| part == at));
             return Ok(match u.int_in_range(0..=7u8)? {
                 0 => Value::Null,
-                1 if self.dangling => Value::Dangling(Box::new(Value::Integer(u.int_in_range(1..=4)?))),
+                1 if self.dangling && !is_claimed => {
+                    Value::Dangling(Box::new(Value::Integer(u.int_in_range(1..=4)?)))
+                }
                 _ => Value::Ref(Box::new(surrogate(u, reference.table)?)),
             });
         }

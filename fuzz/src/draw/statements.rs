@@ -77,7 +77,8 @@ pub(crate) fn statement(u: &mut Input<'_>, schema: &Schema) -> Result<String> {
         10 => {
             let key = &table.columns[0].name;
             let by = *u.choose(&["+ 1", "- 1", "* -1", "+ 10", "|| 'b'"])?;
-            format!("UPDATE {conflict} {name} SET {key} = {key} {by}")
+            // -2^63 as REAL is the key that it is as INTEGER, and shown so elsewhere.
+            format!("UPDATE {conflict} {name} SET {key} = {key} {by} WHERE {key} + 0 BETWEEN -9e18 AND 9e18")
         }
         11 if table.is_rowid && table.columns.iter().all(|column| column.name != "\"rowid\"") => {
             // What REPLACE removes for its rowid alone, where that is no key, goes unseen.

@@ -12,7 +12,7 @@
 //! row_clock   the packed clock of a shown row      extract  row clocks and values turned into changesets
 //! apply       changesets merged and shown          park     what cannot be shown now
 //! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
-//! migrate     a migration that the engine runs itself
+//! migrate     a migration that the engine runs itself   affinity  what a column makes of a value
 //! schema_change  a migration by anybody, followed    schema_notes  what it left open
 //! names       what things are called here          renames  names that mean the same, told to all
 //! rules       the synced table of the rules about conflicts
@@ -25,6 +25,7 @@
 //! a shown row differs from what was merged (an unknown column, a value that a column's affinity
 //! changes), the merged value is in `__pocketsync_shadow`.
 
+mod affinity;
 #[doc(hidden)]
 pub mod apply;
 #[doc(hidden)]

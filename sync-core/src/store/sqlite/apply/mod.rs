@@ -3,7 +3,7 @@
 //! ```text
 //! numbers   names to table and column numbers   merge   one change joined into one row's state
 //! write     what the tables show                taken   conflicts that only SQLite sees
-//! store     clocks, records, what waits         affinity  where a table shows another value
+//! store     clocks, records, what waits
 //! direct    changes that touch no other row
 //! ```
 //!
@@ -11,7 +11,6 @@
 //! rows are shown is decided by [`park`](super::park), as a function of the merged state, so
 //! batches and their order make no difference.
 
-mod affinity;
 mod direct;
 mod make_way;
 mod merge;

@@ -98,8 +98,8 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
         }
         let showed_another =
             row.aliased || row.stored_shadows.values().any(|value| matches!(value, Value::Ref(_)));
-        if showed_another || matches!(row.aside, Some(AsideReason::MissingParent | AsideReason::UniqueClaim))
-        {
+        use AsideReason::{MissingParent, Refused, UniqueClaim};
+        if showed_another || matches!(row.aside, Some(MissingParent | UniqueClaim | Refused)) {
             index::forget_waits(engine, key)?;
         }
         if row.aliased {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::affinity::may_change;
 use super::super::catalog::{Table, UniqueKey};
 use super::super::engine::Engine;
 use super::super::park::redirect;
@@ -10,7 +11,6 @@ use super::super::park::table_sql::{self, Refusal};
 use super::super::park::work::Work;
 use super::super::refs::null_key;
 use super::super::system::AsideReason;
-use super::affinity::may_change;
 use super::make_way::{Integer, make_way};
 use super::taken;
 use crate::id::RowId;
@@ -186,6 +186,10 @@ fn assign_integers(engine: &Engine, work: &mut Work, nothings: &BTreeSet<Integer
                     while taken(free) && free < i64::MAX {
                         free += 1;
                     }
+                    // Where there is no more room above, there is below.
+                    while taken(free) || table_sql::has_integer(engine, table, free)? {
+                        free = free.wrapping_sub(1);
+                    }
                     free
                 }
             };
@@ -251,15 +255,14 @@ fn local_row(
         }
         let merged = super::super::park::claims::merged(table, &key.1, &row.record, position);
         let Some(merged) = merged else { continue };
-        let value = match work.local_value(engine, table, position, merged)? {
-            Some(value) => value,
-            None => match placeholder.filter(|_| column.reference.is_some()) {
-                Some(value) => value.clone(),
-                None => {
-                    let message = format!("{} refers to a row, but is no foreign key here", column.name);
-                    return Ok(Err(Refusal::Unfit(message)));
-                }
-            },
+        let value =
+            match placeholder.filter(|_| column.reference.is_some() && matches!(merged, Value::Ref(_))) {
+                Some(value) => Some(value.clone()),
+                None => work.local_value(engine, table, position, merged)?,
+            };
+        let Some(value) = value else {
+            let message = format!("{} refers to a row, but is no foreign key here", column.name);
+            return Ok(Err(Refusal::Unfit(message)));
         };
         positions.push(position);
         values.push(value);
@@ -377,7 +380,7 @@ fn trial(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Option<String
         work.rows.get_mut(key).expect("tried rows are under work").next =
             Some(Box::new([Value::Integer(free)]));
     }
-    // What a reference to a row that is not here would show is not known; some integer.
+    // What a reference shows depends on another row, which may not even be here: some integer.
     let (positions, values) = match local_row(engine, work, table, key, Some(&Value::Integer(1)))? {
         Ok(found) => found,
         Err(Refusal::Unfit(message) | Refusal::Taken(message)) => return Ok(Some(message)),

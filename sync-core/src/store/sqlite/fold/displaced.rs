@@ -27,8 +27,16 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
     if !has_reference_key(table) {
         return Ok(displaced);
     }
+    let from: BTreeMap<(u32, &RowId), &Value> =
+        left.iter().flat_map(|(&no, rows)| rows.iter().map(move |(key, id)| ((no, id), &key[0]))).collect();
     let left: BTreeMap<(u32, &Value), &RowId> =
         left.iter().flat_map(|(&no, rows)| rows.iter().map(move |(key, id)| ((no, &key[0]), id))).collect();
+    // These are known by name: what their keys mean now may have come there with this fold.
+    for id in refs::dangling(engine, table.no)? {
+        if let Some(key) = shown_key(engine, table, &id, &from)? {
+            displaced.insert(Key::Values(key), id);
+        }
+    }
     let mut keys = Vec::new();
     for &at in &table.key {
         let Some(reference) = &table.columns[at].reference else { continue };
@@ -39,6 +47,9 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
         }
     }
     for key in keys {
+        if displaced.contains_key(&Key::Values(key.clone())) {
+            continue;
+        }
         if let Some(id) = refs::alias_at(engine, table.no, &key)? {
             // The row that it showed is gone, so it shows nothing in the place of another.
             refs::forget_alias(engine, table.no, &id)?;
@@ -56,11 +67,6 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
             });
         }
         displaced.insert(Key::Values(key), RowId::Natural(parts.into()));
-    }
-    for id in refs::dangling(engine, table.no)? {
-        if let Some(key) = shown_key(engine, table, &id)? {
-            displaced.insert(Key::Values(key), id);
-        }
     }
     Ok(displaced)
 }
@@ -136,14 +142,26 @@ fn rows_with(
     Ok(found)
 }
 
-/// The local key of a row whose key dangled; `None` where that is not shown any more.
-fn shown_key(engine: &Engine, table: &Table, id: &RowId) -> Result<Option<LocalKey>, StoreError> {
+/// The local key of a row whose key dangled, as it was before this fold moved rows away `from` their
+/// keys; `None` where that is not shown any more.
+fn shown_key(
+    engine: &Engine,
+    table: &Table,
+    id: &RowId,
+    from: &BTreeMap<(u32, &RowId), &Value>,
+) -> Result<Option<LocalKey>, StoreError> {
     let RowId::Natural(parts) = id else { return Ok(None) };
     let mut key = Vec::with_capacity(parts.len());
     for (part, &at) in parts.iter().zip(&table.key) {
-        let local = match &table.columns[at].reference {
-            Some(reference) => refs::to_local(engine, reference, part)?,
-            None => Some(part.clone()),
+        let local = match (&table.columns[at].reference, part) {
+            (Some(reference), Value::Ref(id)) if by_integer(engine, reference) => {
+                match from.get(&(reference.table, &**id)) {
+                    Some(&before) => Some(before.clone()),
+                    None => refs::to_local(engine, reference, part)?,
+                }
+            }
+            (Some(reference), part) => refs::to_local(engine, reference, part)?,
+            (None, plain) => Some(plain.clone()),
         };
         let Some(local) = local else { return Ok(None) };
         key.push(local);

@@ -20,6 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::affinity::stored;
 use super::super::catalog::{FkAction, ForeignKey, Table};
 use super::super::engine::Engine;
 use super::super::refs;
@@ -41,7 +42,7 @@ pub(crate) fn act(engine: &Engine, work: &mut Work) -> Result<BTreeSet<RowKey>, 
     let waiting: Vec<RowKey> = work
         .rows
         .iter()
-        .filter(|(_, row)| matches!(row.fate, Some((AsideReason::MissingParent, _))))
+        .filter(|(_, row)| matches!(row.fate, Some((AsideReason::MissingParent | AsideReason::Refused, _))))
         .map(|(key, _)| key.clone())
         .collect();
     let Some(seq) = work.derive_at else {
@@ -216,7 +217,10 @@ pub(crate) fn parent_of(
         let n = foreign.parent_columns.iter().position(|column| column == name)?;
         match value(foreign.columns[n])? {
             Value::Null | Value::Dangling(_) => None,
-            plain => Some(refs::key_value(plain.clone())),
+            plain => {
+                let shown = stored(&table.columns[foreign.columns[n]].declared_type, plain);
+                Some(refs::key_value(stored(&parent.columns[at].declared_type, &shown).into_owned()))
+            }
         }
     };
     Some((parent.no, RowId::Natural(parent.key.iter().map(part).collect::<Option<_>>()?)))

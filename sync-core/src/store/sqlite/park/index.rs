@@ -133,9 +133,10 @@ pub(crate) fn all_claimants(engine: &Engine, table_no: u32) -> Result<Vec<RowKey
     Ok(found)
 }
 
-/// All rows that miss a parent.
+/// All rows that may miss a parent.
 pub(crate) fn missing_parents(engine: &Engine) -> Result<Vec<RowKey>, StoreError> {
-    let sql = "SELECT tbl, id FROM __pocketsync_aside WHERE reason = 'missing parent' ORDER BY tbl, id";
+    let sql = "SELECT tbl, id FROM __pocketsync_aside WHERE reason IN ('missing parent', 'refused')
+         ORDER BY tbl, id";
     let mut statement = engine.conn.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::affinity::stored;
 use super::super::catalog::{Catalog, Collation, FkAction, Table};
 use super::claims::{key_part, merged};
 use super::defaults::Defaults;
@@ -57,8 +58,10 @@ pub(crate) struct Link {
     pub(crate) parent: u32,
     /// Its columns, as positions.
     pub(crate) parent_columns: Vec<usize>,
-    /// How the parent's columns compare; without meaning where `by_row`.
-    collations: Vec<Collation>,
+    /// How the parent's columns compare.
+    pub(crate) collations: Vec<Collation>,
+    /// Their declared types: what is compared with them is taken as they would store it.
+    pub(crate) types: Vec<String>,
     /// Whether the merged value is the parent's id, and not its columns' values.
     pub(crate) by_row: bool,
     /// Whether a child that never wrote its columns refers to something.
@@ -76,11 +79,14 @@ impl Link {
         defaults: &Defaults,
     ) -> Option<Target> {
         let mut writer = Writer::new();
-        for (&position, collation) in self.child_columns.iter().zip(&self.collations) {
+        for (n, &position) in self.child_columns.iter().enumerate() {
             match merged(table, id, record, position).or_else(|| defaults.get(table.no, position))? {
                 Value::Ref(id) if self.by_row => return Some(Target::Row(self.parent, (**id).clone())),
                 Value::Null | Value::Dangling(_) => return None,
-                value => key_part(value, collation, &mut writer),
+                value => {
+                    let shown = stored(&table.columns[position].declared_type, value);
+                    key_part(&stored(&self.types[n], &shown), &self.collations[n], &mut writer);
+                }
             }
         }
         Some(Target::Key(self.parent, self.parent_columns.clone(), writer.into_bytes()))
@@ -96,10 +102,10 @@ impl Link {
             }
         }
         let mut writer = Writer::new();
-        for (&position, collation) in self.parent_columns.iter().zip(&self.collations) {
+        for (n, &position) in self.parent_columns.iter().enumerate() {
             match merged(table, id, record, position).or_else(|| defaults.get(table.no, position)) {
                 None | Some(Value::Null) => return offers,
-                Some(value) => key_part(value, collation, &mut writer),
+                Some(value) => key_part(&stored(&self.types[n], value), &self.collations[n], &mut writer),
             }
         }
         offers.push(Target::Key(self.parent, self.parent_columns.clone(), writer.into_bytes()));
@@ -188,6 +194,7 @@ impl Links {
             part.map_or(Collation::Binary, |(_, collation)| collation.clone())
         };
         let collations = parent_columns.iter().map(collation).collect();
+        let types = parent_columns.iter().map(|&at| parent.columns[at].declared_type.clone()).collect();
         let has_default = columns.iter().all(|&at| child.columns[at].default.is_some());
         let link = Link {
             child: child.no,
@@ -195,6 +202,7 @@ impl Links {
             parent: parent.no,
             parent_columns,
             collations,
+            types,
             by_row,
             has_default,
         };

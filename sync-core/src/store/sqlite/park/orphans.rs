@@ -33,6 +33,7 @@ type Child = (u32, LocalKey);
 /// their merged values. Takes the rows that may have to be hidden into `work`.
 pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Result<(), StoreError> {
     let mut found: BTreeMap<Child, BTreeSet<usize>> = BTreeMap::new();
+    let mut hidden = BTreeSet::new();
     let links = Arc::clone(&work.links);
     for child in engine.catalog.tables.values() {
         for link in links.from(child.no) {
@@ -49,7 +50,7 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Res
                         continue;
                     }
                     if let Some((id, _)) = refs::clock(engine, child.no, &at)? {
-                        work.load(engine, &(child.no, id))?;
+                        hidden.insert((child.no, id));
                     }
                     continue;
                 }
@@ -61,9 +62,22 @@ pub(super) fn mark(engine: &mut Engine, folded: &Folded, work: &mut Work) -> Res
             }
         }
     }
-    if found.is_empty() {
-        return Ok(());
+    if !found.is_empty() {
+        settle_columns(engine, folded, found)?;
     }
+    // With what their columns say by now.
+    for key in hidden {
+        work.load(engine, &key)?;
+    }
+    Ok(())
+}
+
+/// Sets what these columns say now.
+fn settle_columns(
+    engine: &mut Engine,
+    folded: &Folded,
+    found: BTreeMap<Child, BTreeSet<usize>>,
+) -> Result<(), StoreError> {
     let version = Version::new(engine.meta.clock().next(), engine.site());
     let mut late = false;
     let mut children = Work::new(engine)?;
@@ -114,10 +128,9 @@ fn candidates(
         }
         return Ok(found);
     };
-    let columns: Vec<_> = link.child_columns.iter().map(|&position| (position, None)).collect();
     for (key, _) in left.iter().filter(|(key, _)| !refs::is_null_key(key)) {
         let values: Vec<Value> = parts.iter().map(|&part| key[part].clone()).collect();
-        found.extend(table_sql::find(engine, child, &columns, &values)?);
+        found.extend(table_sql::find_children(engine, child, link, &values)?);
     }
     Ok(found)
 }
@@ -145,10 +158,11 @@ fn settle_column(
         return Ok(false);
     }
     let value = match &column.reference {
-        Some(reference) => refs::to_global(engine, reference, local)?,
-        None if is_dangling(engine, table, row, position)? => {
+        // Of a pair each part may mean a row where the pair means none.
+        _ if is_dangling(engine, table, row, position)? => {
             Value::Dangling(Box::new(refs::key_value(local.clone())))
         }
+        Some(reference) => refs::to_global(engine, reference, local)?,
         None => return Ok(false),
     };
     if let Value::Dangling(_) = value {

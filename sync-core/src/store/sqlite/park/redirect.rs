@@ -229,7 +229,7 @@ pub(crate) fn awaited(engine: &Engine, work: &Work, key: &RowKey) -> Result<Vec<
     for link in work.links.from(key.0) {
         let Some(target) = link.need(table, &key.1, &row.record, &work.defaults) else { continue };
         let wanted = match row.fate {
-            Some((AsideReason::MissingParent, _)) => true,
+            Some((AsideReason::MissingParent | AsideReason::Refused, _)) => true,
             Some((AsideReason::UniqueClaim, _)) => in_a_key(table, link),
             Some(_) => false,
             None => match &target {

@@ -2,10 +2,11 @@
 
 use rusqlite::params_from_iter;
 
-use super::super::catalog::{Evaluated, Table};
+use super::super::catalog::{Collation, Evaluated, Table};
 use super::super::engine::Engine;
 use super::super::refs::{Bound, RowSql, bound, is_null_key, value};
 use super::super::system::{clock_table, key_column, null_key_clock_table, quote};
+use super::links::Link;
 use super::row::LocalKey;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -79,8 +80,46 @@ pub(crate) fn find(
         let collation = collation.map(|name| format!(" COLLATE {}", quote(name))).unwrap_or_default();
         format!("{} = ?{}{collation}", quote(&table.columns[*position].name), n + 1)
     };
-    let conditions = columns.iter().enumerate().map(condition).collect::<Vec<_>>().join(" AND ");
-    let sql = format!("SELECT {} FROM {} WHERE {conditions}", key_list(table), quote(&table.name));
+    let conditions: Vec<String> = columns.iter().enumerate().map(condition).collect();
+    find_where(engine, table, &conditions, values)
+}
+
+/// The local keys of the rows that may refer through a link to a row which shows these values: they
+/// are compared as the parent's columns compare, which other spellings may be equal to.
+pub(crate) fn find_children(
+    engine: &Engine,
+    child: &Table,
+    link: &Link,
+    values: &[Value],
+) -> Result<Vec<LocalKey>, StoreError> {
+    let condition = |(n, &position): (usize, &usize)| {
+        let column = &child.columns[position];
+        let name = quote(&column.name);
+        let sought = match &values[n] {
+            // What has an affinity lends it to what is compared with it.
+            Value::Integer(_) | Value::Real(_) if link.types[n] != column.declared_type => {
+                format!("CAST(?{} AS NUMERIC)", n + 1)
+            }
+            Value::Text(_) if link.types[n] != column.declared_type => format!("CAST(?{} AS TEXT)", n + 1),
+            _ => format!("?{}", n + 1),
+        };
+        match &link.collations[n] {
+            Collation::Binary => format!("{name} = {sought}"),
+            collation => format!("{name} = {sought} COLLATE {}", quote(collation.name())),
+        }
+    };
+    let conditions: Vec<String> = link.child_columns.iter().enumerate().map(condition).collect();
+    find_where(engine, child, &conditions, values)
+}
+
+fn find_where(
+    engine: &Engine,
+    table: &Table,
+    conditions: &[String],
+    values: &[Value],
+) -> Result<Vec<LocalKey>, StoreError> {
+    let (name, conditions) = (quote(&table.name), conditions.join(" AND "));
+    let sql = format!("SELECT {} FROM {name} WHERE {conditions}", key_list(table));
     let mut statement = engine.conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(bound(values)))?;
     let mut keys = Vec::new();

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::super::affinity::keeps;
 use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::refs;
@@ -255,8 +256,7 @@ impl Work {
             if values.contains(&Value::Null) {
                 continue;
             }
-            let columns: Vec<_> = link.child_columns.iter().map(|&at| (at, None)).collect();
-            for at in table_sql::find(engine, child, &columns, &values)? {
+            for at in table_sql::find_children(engine, child, link, &values)? {
                 if let Some(child_key) = self.row_at(engine, link.child, &at)? {
                     found.push((child_key, link.clone()));
                 }
@@ -301,11 +301,15 @@ impl Work {
     }
 }
 
-/// Whether two ids may stand for rows of this table, and which kinds of id those are.
+/// Whether an id may stand for a row of this table: it is of the right kind, and the table shows it as
+/// it is.
 pub(crate) fn fits(table: &Table, id: &RowId) -> bool {
     match id {
         RowId::Natural(parts) => {
-            !table.is_surrogate() && parts.len() == table.key.len() && !parts.contains(&Value::Null)
+            let shows = |(part, &at): (&Value, &usize)| {
+                *part != Value::Null && keeps(&table.columns[at].declared_type, part)
+            };
+            !table.is_surrogate() && parts.len() == table.key.len() && parts.iter().zip(&table.key).all(shows)
         }
         _ => table.is_surrogate() || table.nullable_key,
     }

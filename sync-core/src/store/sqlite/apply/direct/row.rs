@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::super::affinity::may_change;
 use super::super::super::engine::Engine;
 use super::super::super::park::row::{LocalKey, is_identity, packed};
 use super::super::super::park::table_sql;
@@ -9,7 +10,6 @@ use super::super::super::park::work::Work;
 use super::super::super::refs;
 use super::super::super::row_clock::{ColumnClock, RowClock};
 use super::super::super::system::AsideReason;
-use super::super::affinity::may_change;
 use super::super::store::Shown;
 use super::plan::{Plan, Waiting};
 use crate::change::RowChange;
