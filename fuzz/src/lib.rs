@@ -17,6 +17,7 @@ pub mod hub;
 mod memory;
 pub mod merge;
 mod replica;
+pub mod replicas;
 mod scene;
 pub mod session;
 pub mod tracking;
@@ -25,13 +26,14 @@ pub mod tracking;
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("apply", apply::run),
     ("changeset", changeset::run),
     ("frames", frames::run),
     ("histories", histories::run),
     ("hub", hub::run),
     ("merge", merge::run),
+    ("replicas", replicas::run),
     ("session", session::run),
     ("tracking", tracking::run),
 ];

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pocketsync_core::change::Changeset;
 use pocketsync_core::clock::Version;
-use pocketsync_core::id::RowId;
+use pocketsync_core::id::{RowId, SiteId};
 use pocketsync_core::lineage::Cursor;
 use pocketsync_core::merge::Life;
 use pocketsync_core::rusqlite::config::DbConfig;
@@ -24,8 +24,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Replica {
     pub(crate) app: Connection,
     pub(crate) engine: Engine,
-    /// How far another replica was read.
-    held: Cursor,
+    /// How far others were read.
+    held: BTreeMap<SiteId, Cursor>,
 }
 
 /// What a replica holds of a row: where it is, its life, and each cell's version and value.
@@ -70,30 +70,31 @@ impl Replica {
         conn.set_prepared_statement_cache_capacity(256);
         let mut engine = Engine::load(conn).expect("an empty file can be loaded");
         track(&mut engine, &Tables::all()).ok()?;
-        Some(Replica { app, engine, held: Cursor::ZERO })
+        Some(Replica { app, engine, held: BTreeMap::new() })
     }
 
     /// Takes everything that another replica has, in pieces of about so many bytes.
     pub(crate) fn pull(&mut self, from: &mut Replica, max_bytes: usize) {
         loop {
-            let (site, after) = (self.engine.site(), self.held.clone());
+            let (site, peer) = (self.engine.site(), from.engine.site());
+            let after = self.held.get(&peer).cloned().unwrap_or(Cursor::ZERO);
             let extracted = from.engine.write(|engine| extract::run(engine, site, &after, max_bytes));
             let extracted = extracted.expect("what was written can be extracted");
             // What goes over the wire is bytes.
             let changeset = Changeset::decode(&extracted.changeset.encode());
             assert_eq!(changeset.as_ref(), Ok(&extracted.changeset));
             let chunk = Chunk {
-                peer: from.engine.site(),
+                peer,
                 lineage: Arc::new(from.engine.lineage.clone()),
-                from: after,
+                from: after.clone(),
                 to: extracted.to.clone(),
                 last: extracted.last,
                 changeset: extracted.changeset,
                 seen: extracted.seen,
             };
             self.apply(vec![chunk]);
-            assert!(extracted.last || extracted.to != self.held, "an extract without progress");
-            self.held = extracted.to;
+            assert!(extracted.last || extracted.to != after, "an extract without progress");
+            self.held.insert(peer, extracted.to);
             if extracted.last {
                 return;
             }

@@ -25,6 +25,11 @@ fn merge() {
 }
 
 #[test]
+fn replicas() {
+    replay("replicas", 150);
+}
+
+#[test]
 fn session() {
     replay("session", 400);
 }
