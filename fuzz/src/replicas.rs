@@ -111,7 +111,8 @@ impl World {
             };
             let mut life = kept.life;
             assert!(!life.join(&held.life), "{}: {:?} was {:?}", name(), kept.life, held.life);
-            for (column, version) in held.cells.iter().filter(|(_, version)| life.covers(**version)) {
+            // Who deletes a row gives up what is in it; if it comes back, then with what others have.
+            for (column, version) in held.cells.iter().filter(|(_, version)| Some(**version) > life.died) {
                 let kept = kept.cells.get(column).map(|(version, _)| *version);
                 assert!(kept >= Some(*version), "{} {column}: {kept:?} was {version:?}", name());
             }
