@@ -126,6 +126,21 @@ fn replace_through_a_key_without_case() {
 }
 
 #[test]
+fn replace_by_a_default_that_stands_for_null() {
+    for default in ["'a'", "a", "\"a\"", "[a]", "('a')", "x'61'"] {
+        let file = File::tracked(&format!(
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, k BLOB NOT NULL DEFAULT {default}, v INT, UNIQUE(k, v))"
+        ));
+        file.capture("INSERT INTO t(v) VALUES(1)");
+        file.capture("INSERT INTO t(k, v) VALUES('b', 1)");
+        let entries = short(&file.capture("UPDATE OR REPLACE t SET k = NULL WHERE id = 2"));
+        assert_eq!(entries, ["touch 1", "update 2 10"], "DEFAULT {default}");
+        let entries = short(&file.capture("INSERT OR REPLACE INTO t(k, v) VALUES(NULL, 1)"));
+        assert_eq!(entries, ["touch 2", "insert 3"], "DEFAULT {default}");
+    }
+}
+
+#[test]
 fn bob_who_becomes_bob_with_a_capital_is_noticed() {
     let file =
         File::tracked("CREATE TABLE user(name TEXT COLLATE NOCASE PRIMARY KEY, nick TEXT COLLATE NOCASE)");

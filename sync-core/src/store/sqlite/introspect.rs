@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::schema_sql;
-use super::system::{PREFIX, quote};
+use super::system::{PREFIX, literal, quote};
 use crate::conflict::RULES_TABLE;
 
 /// A user's table.
@@ -267,7 +267,7 @@ fn read_columns(conn: &Connection, name: &str) -> rusqlite::Result<(Vec<RawColum
             name: row.get("name")?,
             declared_type: row.get::<_, Option<String>>("type")?.unwrap_or_default().to_ascii_uppercase(),
             not_null: row.get("notnull")?,
-            default: row.get("dflt_value")?,
+            default: row.get::<_, Option<String>>("dflt_value")?.map(|text| expression(&text)),
             generated: row.get("hidden").unwrap_or(0) > 1,
         };
         Ok((column, row.get::<_, i64>("pk")?))
@@ -312,4 +312,28 @@ fn query<T>(
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
     conn.prepare(sql)?.query_map([], read)?.collect()
+}
+
+/// What a DEFAULT clause says, as an expression that means the same elsewhere: a name there is a
+/// string, and would be a column anywhere else.
+fn expression(default: &str) -> String {
+    let bare = default.trim();
+    let unquoted = |quote: char| {
+        Some(
+            bare.strip_prefix(quote)?
+                .strip_suffix(quote)?
+                .replace(&format!("{quote}{quote}"), &quote.to_string()),
+        )
+    };
+    if let Some(name) = unquoted('"').or_else(|| unquoted('`')) {
+        return literal(&name);
+    }
+    if let Some(name) = bare.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        return literal(name);
+    }
+    let is_name = bare.starts_with(|first: char| first.is_alphabetic() || first == '_' || !first.is_ascii())
+        && bare.chars().all(|char| char.is_alphanumeric() || "_$".contains(char) || !char.is_ascii());
+    const WORDS: [&str; 6] = ["NULL", "TRUE", "FALSE", "CURRENT_TIME", "CURRENT_DATE", "CURRENT_TIMESTAMP"];
+    let is_word = WORDS.iter().any(|word| word.eq_ignore_ascii_case(bare));
+    if is_name && !is_word { literal(bare) } else { default.to_owned() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::super::catalog::Catalog;
 use super::super::refs::value;
@@ -25,10 +25,8 @@ impl Defaults {
                 let upper = sql.to_ascii_uppercase();
                 let literal = upper.starts_with('\'') || !(upper.contains("CURRENT_") || upper.contains('('));
                 if literal {
-                    let found =
-                        conn.query_row(&format!("SELECT {sql}"), [], |row| Ok(value(row.get_ref(0)?)));
-                    // A bare word is a string as a DEFAULT, and an unknown column in a SELECT.
-                    let found = found.unwrap_or_else(|_| Value::text(sql));
+                    let read = |row: &Row<'_>| Ok(value(row.get_ref(0)?));
+                    let found = conn.query_row(&format!("SELECT {sql}"), [], read)?;
                     defaults.insert((table.no, position), found);
                 }
             }

@@ -223,14 +223,22 @@ fn touch(table: &Table) -> String {
     )
 }
 
-/// Whether a row `x` has the unique key of the new row. NULL claims nothing.
+/// Whether a row `x` has the unique key of the new row. NULL claims nothing, but where REPLACE puts the
+/// default in its place.
 fn claims(table: &Table, key: &UniqueKey) -> String {
     let part = |(at, collation): &(usize, Collation)| {
         let collation = match collation {
             Collation::Custom(name) => quote(name),
             known => known.name().to_owned(),
         };
-        format!("{} = {} COLLATE {collation}", column(table, "x", *at), column(table, "NEW", *at))
+        let declared = &table.columns[*at];
+        let new = match &declared.default {
+            Some(default) if declared.not_null => {
+                format!("ifnull({}, ({default}))", column(table, "NEW", *at))
+            }
+            _ => column(table, "NEW", *at),
+        };
+        format!("{} = {new} COLLATE {collation}", column(table, "x", *at))
     };
     key.columns.iter().map(part).collect::<Vec<_>>().join(" AND ")
 }
