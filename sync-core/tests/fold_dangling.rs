@@ -85,3 +85,15 @@ fn a_pair_that_refers_to_no_row_dangles_though_its_parts_mean_rows() {
     assert_eq!(rows(&b, "SELECT a, b FROM letter"), ["1|2"]);
     assert_eq!(parked(&b), [""; 0]);
 }
+
+#[test]
+fn a_reference_of_another_type_than_the_row_it_looks_like_dangles() {
+    let schema = "CREATE TABLE part(a, b, PRIMARY KEY(a, b)) WITHOUT ROWID;
+        CREATE TABLE stock(id INT, a INT, b INT, PRIMARY KEY(id, a), FOREIGN KEY(a, b) REFERENCES part(a, b))";
+    let (mut a, mut b, mut line) = (Device::new(schema), Device::new(schema), Line::new());
+    a.sql("INSERT INTO part VALUES(1, '1'); INSERT INTO stock VALUES(NULL, 1, 1)");
+    assert!(a.app.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap());
+    line.carry(&mut a, &mut b);
+    assert_eq!(rows(&b, "SELECT a, b FROM stock"), ["1|1"]);
+    assert_eq!(parked(&b), [""; 0]);
+}

@@ -83,6 +83,16 @@ impl Schema {
 }
 
 impl Table {
+    /// Whether a reference is a part of a unique key besides the primary key.
+    pub(crate) fn claims_references(&self) -> bool {
+        let claims = |column: &Column| {
+            let mut claims = self.constraints.iter().filter(|constraint| constraint.starts_with("UNIQUE"));
+            column.definition.contains(" UNIQUE") || claims.any(|claim| claim.contains(&column.name))
+        };
+        let mut references = self.columns.iter().filter(|column| column.definition.contains("REFERENCES"));
+        references.any(claims)
+    }
+
     fn add(&mut self, u: &mut Input<'_>, holds: Holds, definition: String) -> Result<usize> {
         let at = self.columns.len();
         // Two columns may not have one name, whatever its case.
@@ -163,7 +173,8 @@ fn conflict(u: &mut Input<'_>) -> Result<&'static str> {
 /// A column of a composite key, which may be a reference.
 fn key_part(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> {
     let not_null = *u.choose(&["", " NOT NULL"])?;
-    if let Some((holds, kind, clause)) = reference(u, others)? {
+    // Which row another unique column means is not remembered, so a key does not refer to such.
+    if let Some((holds, kind, clause)) = reference(u, others, false)? {
         table.add(u, holds, format!("{kind}{not_null} {clause}"))?;
     } else if u.arbitrary()? {
         let collation = u.choose(&COLLATIONS)?;
@@ -219,7 +230,7 @@ fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> 
         5..=7 if !is_strict => {
             let own = [std::mem::take(table)];
             let to_itself = own[0].key == 1 && u.ratio(1, 4u8)?;
-            let found = reference(u, if to_itself { &own } else { others })?;
+            let found = reference(u, if to_itself { &own } else { others }, true)?;
             let [own] = own;
             *table = own;
             if let Some((holds, kind, clause)) = found {
@@ -253,9 +264,13 @@ fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> 
     Ok(())
 }
 
-/// A reference to a column that is unique in one of these tables: what it holds, its type, and the
-/// clause.
-fn reference(u: &mut Input<'_>, parents: &[Table]) -> Result<Option<(Holds, &'static str, String)>> {
+/// A reference to the key, or maybe to another column that is unique, of one of these tables: what it
+/// holds, its type, and the clause.
+fn reference(
+    u: &mut Input<'_>,
+    parents: &[Table],
+    to_others: bool,
+) -> Result<Option<(Holds, &'static str, String)>> {
     if parents.is_empty() || u.ratio(1, 4u8)? {
         return Ok(None);
     }
@@ -267,7 +282,8 @@ fn reference(u: &mut Input<'_>, parents: &[Table]) -> Result<Option<(Holds, &'st
         let folds = ["NOCASE", "RTRIM"].iter().any(|collation| column.definition.contains(collation));
         !folds && matches!(column.holds, Holds::Numbers | Holds::Names)
     };
-    let mut candidates: Vec<usize> = parent.unique.iter().filter(is_exact).copied().collect();
+    let mut candidates: Vec<usize> =
+        parent.unique.iter().filter(|_| to_others).filter(is_exact).copied().collect();
     if parent.key == 1 {
         // The key more often than other columns.
         candidates.extend([0, 0, 0]);

@@ -167,7 +167,8 @@ pub(crate) fn orphans(
 ) -> Result<Vec<LocalKey>, StoreError> {
     let name = |table: &Table, position: usize| quote(&table.columns[position].name);
     let pairs = child_columns.iter().zip(parent_columns);
-    let same = pairs.map(|(&c, &p)| format!("p.{} = c.{}", name(parent, p), name(child, c)));
+    // Compared in the type of the parent alone, as SQLite does.
+    let same = pairs.map(|(&c, &p)| format!("p.{} = +c.{}", name(parent, p), name(child, c)));
     let same = same.collect::<Vec<_>>().join(" AND ");
     let set = child_columns.iter().map(|&c| format!("c.{} IS NOT NULL", name(child, c)));
     let mut keys = child.key.iter().map(|&at| format!("c.{}", name(child, at))).collect::<Vec<_>>();
