@@ -166,7 +166,7 @@ pub(super) fn warnings(conn: &Connection) -> rusqlite::Result<Vec<SchemaWarning>
     let present = introspect::synced_table_names(conn)?;
     let mut warnings = Vec::new();
     let mut statement =
-        conn.prepare_cached("SELECT no, name, tracked, suspect FROM __pocketsync_table ORDER BY no")?;
+        conn.prepare_cached("SELECT no, name, tracked, suspect = 1 FROM __pocketsync_table ORDER BY no")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (no, wire_name): (u32, String) = (row.get(0)?, row.get(1)?);

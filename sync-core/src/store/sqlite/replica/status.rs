@@ -140,7 +140,7 @@ fn count(engine: &Engine, sql: &str) -> Result<u64, StoreError> {
 
 fn tables(engine: &Engine, untracked: &mut Vec<String>) -> Result<Vec<TableStatus>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
-        "SELECT no, name, identity, suspect FROM __pocketsync_table
+        "SELECT no, name, identity, suspect = 1 FROM __pocketsync_table
          WHERE tracked AND name NOT IN ('__pocketsync_rename', '__pocketsync_rules') ORDER BY name",
     )?;
     let names = LocalNames::load(&engine.conn)?;
