@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use pocketsync::conflict::{OnDelete, Rule, Rules, Strategy};
+use pocketsync::conflict::{MergeType, OnDelete, Rule, Rules, Strategy};
 use serde::Serialize;
 
 use crate::failure::{Context, Failure, Outcome, Result};
@@ -140,7 +140,7 @@ fn told(rules: &Rules) -> String {
             Cell::text(rule.column.as_deref().unwrap_or_default()),
             Cell::text(rule.strategy.map_or("", Strategy::as_str)),
             Cell::text(rule.on_delete.map_or("", OnDelete::as_str)),
-            Cell::text(rule.merge.as_deref().unwrap_or_default()),
+            Cell::text(rule.merge.map_or("", MergeType::as_str)),
             Cell::text(unknown).styled(ODD),
         ]);
     }
@@ -155,7 +155,7 @@ struct Report<'a> {
     column: Option<&'a str>,
     strategy: Option<&'static str>,
     on_delete: Option<&'static str>,
-    merge: Option<&'a str>,
+    merge: Option<&'static str>,
     unknown: &'a [String],
 }
 
@@ -166,7 +166,7 @@ impl<'a> Report<'a> {
             column: rule.column.as_deref(),
             strategy: rule.strategy.map(Strategy::as_str),
             on_delete: rule.on_delete.map(OnDelete::as_str),
-            merge: rule.merge.as_deref(),
+            merge: rule.merge.map(MergeType::as_str),
             unknown: &rule.unknown,
         }
     }

@@ -9,6 +9,7 @@ use super::catalog_load::{self, local_table_number};
 use super::engine::Engine;
 use super::fold;
 use super::introspect::{self, RawTable};
+use super::merging;
 use super::names::{self, LocalNames};
 use super::park;
 use super::renames::{self, Renames};
@@ -138,6 +139,9 @@ pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
     }
     fold::run(engine)?;
     let shown = park::retry(engine)?;
+    if rules::exists(&engine.conn)? {
+        merging::refresh(engine)?;
+    }
     engine.meta.retry_due = 0;
     Ok(shown)
 }

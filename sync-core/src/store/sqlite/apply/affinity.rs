@@ -23,17 +23,23 @@ pub(crate) fn may_change(declared_type: &str, value: &Value) -> bool {
     }
 }
 
+/// What a column makes of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Affinity {
+pub(crate) enum Affinity {
+    /// Whole numbers.
     Integer,
+    /// Text.
     Text,
+    /// Nothing: they stay what they are.
     None,
+    /// Reals.
     Real,
+    /// Numbers.
     Numeric,
 }
 
 /// As SQLite determines it from the declared type, in upper case.
-fn affinity(declared_type: &str) -> Affinity {
+pub(crate) fn affinity(declared_type: &str) -> Affinity {
     let has = |part: &str| declared_type.contains(part);
     if has("INT") {
         Affinity::Integer

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::engine::Engine;
+use super::super::merging::{self, SHARES_FROM};
 use crate::change::{CellChange, RowChange, TableChanges};
+use crate::merge::share::ShareName;
 use crate::store::StoreError;
 
 /// The table's number, and for each column of the changes its number.
@@ -102,9 +104,11 @@ fn stored_columns(engine: &Engine, table_no: u32) -> Result<BTreeMap<String, u32
 }
 
 fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, StoreError> {
+    let is_share = ShareName::parse(name).is_some();
+    let (first, end) = if is_share { (SHARES_FROM, u32::MAX) } else { (0, SHARES_FROM) };
     let no: u32 = engine.conn.query_row(
-        "SELECT coalesce(max(no) + 1, 0) FROM __pocketsync_column WHERE tbl = ?1",
-        [table_no],
+        "SELECT coalesce(max(no) + 1, ?2) FROM __pocketsync_column WHERE tbl = ?1 AND no >= ?2 AND no < ?3",
+        (table_no, first, end),
         |row| row.get(0),
     )?;
     engine
@@ -112,6 +116,12 @@ fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, Sto
         .execute("INSERT INTO __pocketsync_column(tbl, no, name) VALUES(?1, ?2, ?3)", (table_no, no, name))?;
     if let Some(table) = Arc::make_mut(&mut engine.catalog).tables.get_mut(&table_no) {
         table.numbers.insert(name.to_owned(), no);
+    }
+    if is_share && engine.catalog.tables.contains_key(&table_no) {
+        let words = merging::words(&engine.conn)?;
+        let catalog = Arc::make_mut(&mut engine.catalog);
+        let table = catalog.tables.get_mut(&table_no).expect("asked above");
+        table.merges = merging::find(&engine.conn, table, &catalog.renames, &words)?;
     }
     Ok(no)
 }

@@ -22,13 +22,7 @@ impl Defaults {
         for table in catalog.tables.values() {
             for (position, column) in table.columns.iter().enumerate() {
                 let Some(sql) = &column.default else { continue };
-                let upper = sql.to_ascii_uppercase();
-                let literal = upper.starts_with('\'') || !(upper.contains("CURRENT_") || upper.contains('('));
-                if literal {
-                    let found =
-                        conn.query_row(&format!("SELECT {sql}"), [], |row| Ok(value(row.get_ref(0)?)));
-                    // A bare word is a string as a DEFAULT, and an unknown column in a SELECT.
-                    let found = found.unwrap_or_else(|_| Value::text(sql));
+                if let Some(found) = literal(conn, sql)? {
                     defaults.insert((table.no, position), found);
                 }
             }
@@ -40,4 +34,15 @@ impl Defaults {
     pub(crate) fn get(&self, table_no: u32, position: usize) -> Option<&Value> {
         self.0.get(&(table_no, position))
     }
+}
+
+/// The value of a DEFAULT that is the same on every replica.
+pub(in super::super) fn literal(conn: &Connection, sql: &str) -> rusqlite::Result<Option<Value>> {
+    let upper = sql.to_ascii_uppercase();
+    if !upper.starts_with('\'') && (upper.contains("CURRENT_") || upper.contains('(')) {
+        return Ok(None);
+    }
+    let found = conn.query_row(&format!("SELECT {sql}"), [], |row| Ok(value(row.get_ref(0)?)));
+    // A bare word is a string as a DEFAULT, and an unknown column in a SELECT.
+    Ok(Some(found.unwrap_or_else(|_| Value::text(sql))))
 }

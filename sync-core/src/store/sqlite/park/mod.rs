@@ -40,7 +40,7 @@ mod behind;
 mod claimants;
 pub(super) mod claims;
 pub(super) mod contest;
-mod defaults;
+pub(super) mod defaults;
 mod evaluate;
 pub(super) mod index;
 pub(super) mod links;
