@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pocketsync_core::change::Changeset;
 use pocketsync_core::clock::{Now, Version};
+use pocketsync_core::conflict::{ConflictFilter, LoggedConflict};
 use pocketsync_core::hub::{Hub, HubConfig};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::rusqlite::Connection;
@@ -141,6 +142,11 @@ impl World {
 
     pub(crate) fn forks(&self, n: usize) -> usize {
         self.devices[n].ends.iter().filter(|end| matches!(end, SessionEnd::Forked { .. })).count()
+    }
+
+    /// What the hub has logged.
+    pub(crate) fn conflicts_at_hub(&self) -> Vec<LoggedConflict> {
+        self.store.as_ref().unwrap().conflicts(&scope(), &ConflictFilter::default()).unwrap()
     }
 
     /// The largest version that was handed out for a column of rows with a value like this.

@@ -5,6 +5,7 @@
 //! part    what one site contributed                 order   SQLite's order of values
 //! held    the value that plain cell and shares make set     elements with dots
 //! written what a local write does to the own share  json    arrays and their canonical text
+//! parted  what of a share a new site takes along
 //! ```
 //!
 //! The lattice knows nothing of this. A site's **share** of a cell is a cell of its own, in a column
@@ -28,6 +29,7 @@ mod name;
 mod number;
 mod order;
 mod part;
+mod parted;
 mod set;
 mod written;
 

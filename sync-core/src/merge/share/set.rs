@@ -63,6 +63,16 @@ impl Elements {
         self.removed.retain(|(site, dot)| *site != other || *dot >= held.next || dots.contains(dot));
     }
 
+    /// What came after `first`, as another site's: dots that `first` does not have, and the removal of
+    /// those that are there no more.
+    pub(super) fn since(&self, first: &Elements, old: SiteId) -> Elements {
+        let mut rest = self.clone();
+        rest.added.retain(|element, dot| first.added.get(element) != Some(dot));
+        let gone = first.added.iter().filter(|(element, dot)| self.added.get(*element) != Some(dot));
+        rest.removed.extend(gone.map(|(_, dot)| (old, *dot)));
+        rest
+    }
+
     pub(super) fn encode(&self, writer: &mut Writer) {
         writer.varint(self.next);
         writer.varint(self.added.len() as u64);

@@ -15,7 +15,7 @@ use crate::clock::Version;
 use crate::conflict::MergeType;
 use crate::id::{RowId, SiteId};
 use crate::merge::Cell;
-use crate::merge::share::{Change, Local, Share, ShareName, write};
+use crate::merge::share::{Base, Change, Local, Share, ShareName, write};
 use crate::store::{Record, RecordCell, StoreError};
 use crate::value::Value;
 
@@ -171,6 +171,10 @@ impl<'t> Merged<'t> {
                 no
             }
         };
+        let before = row.held.cells.get(&no);
+        let goes_on = merging::held(&row.held, column, merging).own(self.site, merge).is_some()
+            && !matches!(share.base, Base::Reset(when, _) if when == row.version.hlc);
+        merging::before::remember(engine, (self.table.no, row.id, no), row.seq, before, goes_on)?;
         let cell = Cell { version: row.version, value: share.to_value() };
         self.put(engine, clock, row, no, cell)
     }
