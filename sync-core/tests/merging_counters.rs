@@ -168,7 +168,8 @@ fn a_wrong_clock_changes_no_sum() {
 
 #[test]
 fn a_counter_below_its_check_waits_until_it_is_above() {
-    let mut world = World::new(2, "CREATE TABLE day(name TEXT PRIMARY KEY NOT NULL, n INTEGER CHECK(n >= 0))");
+    let mut world =
+        World::new(2, "CREATE TABLE day(name TEXT PRIMARY KEY NOT NULL, n INTEGER CHECK(n >= 0))");
     world.sql(0, "INSERT INTO day VALUES('mon', 3)");
     rule(&mut world, "day", "n", "counter");
     world.settle();

@@ -145,12 +145,34 @@ impl World {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { device: usize, statements: Vec<String> },
-    Rule { device: usize, rule: usize, word: Option<usize> },
-    Fold { device: usize },
-    Sync { device: usize, max_bytes: usize },
-    Meet { device: usize, other: usize },
-    Reopen { device: usize },
+    Write {
+        device: usize,
+        statements: Vec<String>,
+    },
+    Rule {
+        device: usize,
+        rule: usize,
+        word: Option<usize>,
+    },
+    Fold {
+        device: usize,
+    },
+    Sync {
+        device: usize,
+        max_bytes: usize,
+    },
+    Meet {
+        device: usize,
+        other: usize,
+    },
+    Reopen {
+        device: usize,
+    },
+    /// The clock was off for what is not folded yet.
+    Skew {
+        device: usize,
+        ms: i64,
+    },
 }
 
 fn statement() -> impl Strategy<Value = String> {
@@ -203,12 +225,13 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (device.clone(), max_bytes).prop_map(|(device, max_bytes)| Step::Sync { device, max_bytes }),
         2 => (device.clone(), 1..DEVICES)
             .prop_map(|(device, by)| Step::Meet { device, other: (device + by) % DEVICES }),
-        1 => device.prop_map(|device| Step::Reopen { device }),
+        1 => device.clone().prop_map(|device| Step::Reopen { device }),
+        1 => (device, -9i64..9).prop_map(|(device, seconds)| Step::Skew { device, ms: seconds * 1000 }),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn all_show_the_same(with_rules in any::<bool>(), steps in prop::collection::vec(step(), 1..40)) {
@@ -230,6 +253,10 @@ proptest! {
                 Step::Sync { device, max_bytes } => world.sync(device, max_bytes),
                 Step::Meet { device, other } => world.meet(device, other),
                 Step::Reopen { device } => world.devices[device].reopen(),
+                Step::Skew { device, ms } => {
+                    let journal = "UPDATE __pocketsync_journal SET at = at + ?1 / 86400000.0";
+                    world.devices[device].app.execute(journal, [ms]).unwrap();
+                }
             }
         }
         world.check()?;
@@ -261,7 +288,7 @@ fn count() -> impl Strategy<Value = Count> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     /// Each addition is a bit of its own, so the sum says which were counted.
     #[test]
@@ -322,5 +349,30 @@ proptest! {
             prop_assert!(!(counted && was_reset), "addition {} is back after a reset: {:b}", n, shown);
         }
         prop_assert!(shown < 1i64 << events.len(), "nothing is counted twice: {:b}", shown);
+    }
+}
+
+#[test]
+fn a_hundred_devices_add_one_each() {
+    let mut world = World::new(100);
+    for (table, column, word) in RULES {
+        world.rule(0, (table, column, Some(word)));
+    }
+    world.devices[0].sql("INSERT INTO day(name, n, tags) VALUES('mon', 0, '[]')");
+    world.settle();
+    for (n, device) in world.devices.iter().enumerate() {
+        device.sql(&format!("UPDATE day SET n = n + 1, tags = '[{n}]', top = {n}"));
+    }
+    // In some order, and some of them to each other as well, so that things come twice.
+    for n in 0..100 {
+        world.sync(n * 37 % 100, 1 << 20);
+        if n % 10 == 0 {
+            world.meet(n, (n + 55) % 100);
+        }
+    }
+    world.settle();
+    for device in &world.devices {
+        let shown = device.shown("SELECT n || ' ' || json_array_length(tags) || ' ' || top FROM day");
+        assert_eq!(shown, ["100 100 99"]);
     }
 }

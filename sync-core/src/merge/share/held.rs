@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::json;
-use super::number::{Number, Sum};
 use super::part::{Part, outermost, takes};
 use super::set::{self, Elements};
+use super::total::Total;
 use super::{Base, Share};
 use crate::clock::Version;
 use crate::conflict::MergeType;
@@ -89,16 +89,7 @@ impl<'a> Held<'a> {
         }
         let base = base.filter(|base| takes(merge, base));
         Some(match merge {
-            MergeType::Counter => {
-                let mut sum = Sum::default();
-                base.and_then(Number::of).into_iter().for_each(|number| sum.add(number));
-                for part in parts() {
-                    if let Part::Counter(Some(number)) = part {
-                        sum.add(*number);
-                    }
-                }
-                Cow::Owned(sum.number().to_value())
-            }
+            MergeType::Counter => Cow::Owned(self.total(base).value()),
             MergeType::Max | MergeType::Min => {
                 let bounds = parts().filter_map(|part| match part {
                     Part::Max(bound) | Part::Min(bound) => bound.as_ref(),
@@ -109,6 +100,24 @@ impl<'a> Held<'a> {
             }
             MergeType::Set => Cow::Owned(json::array(&set::present(&self.base_elements(), self.elements()))),
         })
+    }
+
+    /// The sum of a base and all contributions.
+    fn total(&self, base: Option<&Value>) -> Total {
+        let mut total = base.and_then(Total::of).unwrap_or_default();
+        for part in self.parts(MergeType::Counter) {
+            if let Part::Counter(Some(part)) = part {
+                total.add(part);
+            }
+        }
+        total
+    }
+
+    /// The sum that a counter shows; `None`: it shows no number.
+    pub(super) fn counted(&self) -> Option<Total> {
+        let base = self.base();
+        let is_counted = self.parts(MergeType::Counter).any(|part| !part.is_none());
+        (is_counted || base.and_then(Total::of).is_some()).then(|| self.total(base))
     }
 
     /// What contributions are relative to.

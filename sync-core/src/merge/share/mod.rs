@@ -1,11 +1,11 @@
 //! Columns that merge: each site's share of a value, and the value that all shares make.
 //!
 //! ```text
-//! name    what the column of a share is called      number  sums without overflow
+//! name    what the column of a share is called      total   sums that do not overflow
 //! part    what one site contributed                 order   SQLite's order of values
 //! held    the value that plain cell and shares make set     elements with dots
 //! written what a local write does to the own share  json    arrays and their canonical text
-//! parted  what of a share a new site takes along
+//! parted  what of a share a new site takes along      row     a whole row as people see it
 //! ```
 //!
 //! The lattice knows nothing of this. A site's **share** of a cell is a cell of its own, in a column
@@ -26,18 +26,20 @@
 mod held;
 mod json;
 mod name;
-mod number;
 mod order;
 mod part;
 mod parted;
+mod row;
 mod set;
+mod total;
 mod written;
 
 pub use held::{Held, HeldShare};
 pub use name::ShareName;
-pub use number::Number;
 pub use part::Part;
+pub use row::row;
 pub use set::Elements;
+pub use total::Total;
 pub use written::{Change, Local, write};
 
 use crate::clock::Hlc;

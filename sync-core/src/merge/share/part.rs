@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use super::json;
-use super::number::Number;
 use super::order::compare;
 use super::set::Elements;
+use super::total::Total;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::conflict::MergeType;
 use crate::value::Value;
@@ -14,7 +14,7 @@ use crate::value::Value;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Part {
     /// Of a counter: the sum of the differences that its writes made.
-    Counter(Option<Number>),
+    Counter(Option<Total>),
     /// Of a maximum: the largest value that it wrote.
     Max(Option<Value>),
     /// Of a minimum: the smallest value that it wrote.
@@ -45,41 +45,35 @@ impl Part {
 
     pub(super) fn encode(&self, writer: &mut Writer) {
         match self {
-            Part::Counter(sum) => optional(sum.map(Number::to_value).as_ref(), writer),
-            Part::Max(value) | Part::Min(value) => optional(value.as_ref(), writer),
+            Part::Counter(sum) => optional(sum.as_ref(), writer, Total::encode),
+            Part::Max(value) | Part::Min(value) => optional(value.as_ref(), writer, Value::encode),
             Part::Set(elements) => elements.encode(writer),
         }
     }
 
     pub(super) fn decode(merge: MergeType, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut optional = || -> Result<Option<Value>, DecodeError> {
-            match reader.byte()? {
-                0 => Ok(None),
-                1 => Value::decode(reader).map(Some),
-                tag => Err(DecodeError::UnknownTag { what: "part of a share", tag }),
-            }
-        };
         Ok(match merge {
-            MergeType::Counter => Part::Counter(match optional()? {
-                Some(value) => {
-                    Some(Number::of(&value).ok_or(DecodeError::Invalid("a sum that is no number"))?)
-                }
-                None => None,
-            }),
-            MergeType::Max => Part::Max(optional()?),
-            MergeType::Min => Part::Min(optional()?),
+            MergeType::Counter => Part::Counter(read(reader, Total::decode)?),
+            MergeType::Max => Part::Max(read(reader, Value::decode)?),
+            MergeType::Min => Part::Min(read(reader, Value::decode)?),
             MergeType::Set => Part::Set(Elements::decode(reader)?),
         })
     }
 }
 
-fn optional(value: Option<&Value>, writer: &mut Writer) {
-    match value {
-        None => writer.byte(0),
-        Some(value) => {
-            writer.byte(1);
-            value.encode(writer);
-        }
+fn optional<T>(part: Option<&T>, writer: &mut Writer, encode: impl Fn(&T, &mut Writer)) {
+    writer.byte(u8::from(part.is_some()));
+    part.into_iter().for_each(|part| encode(part, writer));
+}
+
+fn read<T>(
+    reader: &mut Reader<'_>,
+    decode: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match reader.byte()? {
+        0 => Ok(None),
+        1 => decode(reader).map(Some),
+        tag => Err(DecodeError::UnknownTag { what: "part of a share", tag }),
     }
 }
 
@@ -87,7 +81,7 @@ fn optional(value: Option<&Value>, writer: &mut Writer) {
 /// take resets the column.
 pub(super) fn takes(merge: MergeType, value: &Value) -> bool {
     match merge {
-        MergeType::Counter => Number::of(value).is_some(),
+        MergeType::Counter => Total::of(value).is_some(),
         MergeType::Max | MergeType::Min => match value {
             Value::Integer(_) | Value::Text(_) | Value::Blob(_) => true,
             Value::Real(real) => !real.is_nan(),

@@ -1,6 +1,5 @@
 //! A share whose site goes on elsewhere: what of it belongs to a new site.
 
-use super::number::Sum;
 use super::{Base, Part, Share};
 use crate::conflict::MergeType;
 use crate::id::SiteId;
@@ -15,10 +14,7 @@ impl Share {
         let base = if before.base == self.base { Base::Inherited } else { self.base.clone() };
         let part = match (&self.part, &before.part) {
             (Part::Counter(Some(all)), Part::Counter(Some(first))) => {
-                let mut rest = Sum::default();
-                rest.add(*all);
-                rest.subtract(*first);
-                let rest = rest.number();
+                let rest = all.since(first);
                 if rest.is_zero() { Part::none(merge) } else { Part::Counter(Some(rest)) }
             }
             (Part::Set(all), Part::Set(first)) => Part::Set(all.since(first, old)),

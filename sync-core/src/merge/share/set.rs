@@ -25,8 +25,10 @@ pub struct Elements {
 }
 
 impl Elements {
+    /// Whether nothing was ever added or removed. What was added and removed again leaves an empty
+    /// set, where there may have been none.
     pub(super) fn is_none(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.dropped.is_empty()
+        self.next == 0 && self.removed.is_empty() && self.dropped.is_empty()
     }
 
     pub(super) fn add(&mut self, element: &str, now: Hlc) {

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use super::held::Held;
 use super::json;
-use super::number::{Number, Sum};
 use super::order::compare;
 use super::part::{Part, outermost, takes};
+use super::total::Total;
 use super::{Base, Share};
 use crate::clock::Hlc;
 use crate::conflict::MergeType;
@@ -82,7 +82,11 @@ fn difference(
         share.base = Base::Nothing;
     }
     let made = match &mut share.part {
-        Part::Counter(sum) => count(sum, before, live),
+        Part::Counter(sum) => match count(sum, held.counted().filter(|_| !local.inserted), live) {
+            // Reals too far apart to be added: the difference would be lost.
+            Count::Inexact => return reset(local, merge, resets.unwrap_or(0), live),
+            counted => counted == Count::Made,
+        },
         Part::Max(bound) | Part::Min(bound) => reach(merge, bound, before, live),
         Part::Set(_) => change_elements(held, local, &mut share, before, live),
     };
@@ -97,20 +101,24 @@ fn difference(
     }
 }
 
-fn count(sum: &mut Option<Number>, before: &Value, live: &Value) -> bool {
-    let (before, Some(live)) = (Number::of(before), Number::of(live)) else { return false };
-    let mut difference = Sum::default();
-    difference.add(live);
-    before.into_iter().for_each(|before| difference.subtract(before));
-    let difference = difference.number();
+/// What became of an addition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Count {
+    Made,
+    Nothing,
+    Inexact,
+}
+
+fn count(sum: &mut Option<Total>, before: Option<Total>, live: &Value) -> Count {
+    let Some(live) = Total::of(live) else { return Count::Nothing };
+    let difference = Total::difference(&before.unwrap_or_default(), &live);
     if before.is_some() && difference.is_zero() {
-        return false;
+        return Count::Nothing;
     }
-    let mut total = Sum::default();
-    sum.iter().for_each(|sum| total.add(*sum));
-    total.add(difference);
-    *sum = Some(total.number());
-    true
+    sum.get_or_insert_default().add(&difference);
+    let mut after = before.unwrap_or_default();
+    after.add(&difference);
+    if after.is_about(&live) { Count::Made } else { Count::Inexact }
 }
 
 fn reach(merge: MergeType, bound: &mut Option<Value>, before: &Value, live: &Value) -> bool {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::catalog::Catalog;
 use super::super::engine::Engine;
 use super::super::merging::{self, SHARES_FROM};
 use crate::change::{CellChange, RowChange, TableChanges};
@@ -104,8 +105,8 @@ fn stored_columns(engine: &Engine, table_no: u32) -> Result<BTreeMap<String, u32
 }
 
 fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, StoreError> {
-    let is_share = ShareName::parse(name).is_some();
-    let (first, end) = if is_share { (SHARES_FROM, u32::MAX) } else { (0, SHARES_FROM) };
+    let share = ShareName::parse(name);
+    let (first, end) = if share.is_some() { (SHARES_FROM, u32::MAX) } else { (0, SHARES_FROM) };
     let no: u32 = engine.conn.query_row(
         "SELECT coalesce(max(no) + 1, ?2) FROM __pocketsync_column WHERE tbl = ?1 AND no >= ?2 AND no < ?3",
         (table_no, first, end),
@@ -117,11 +118,9 @@ fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, Sto
     if let Some(table) = Arc::make_mut(&mut engine.catalog).tables.get_mut(&table_no) {
         table.numbers.insert(name.to_owned(), no);
     }
-    if is_share && engine.catalog.tables.contains_key(&table_no) {
-        let words = merging::words(&engine.conn)?;
-        let catalog = Arc::make_mut(&mut engine.catalog);
-        let table = catalog.tables.get_mut(&table_no).expect("asked above");
-        table.merges = merging::find(&engine.conn, table, &catalog.renames, &words)?;
+    let Catalog { tables, renames, .. } = Arc::make_mut(&mut engine.catalog);
+    if let (Some(share), Some(table)) = (&share, tables.get_mut(&table_no)) {
+        merging::learn(&engine.conn, table, renames, share, no)?;
     }
     Ok(no)
 }

@@ -11,6 +11,7 @@ use super::super::merging::{self, Merging};
 use super::super::park::table_sql;
 use super::super::refs;
 use super::super::row_clock::RowClock;
+use super::columns::Cells;
 use crate::clock::Version;
 use crate::conflict::MergeType;
 use crate::id::{RowId, SiteId};
@@ -58,14 +59,18 @@ impl<'t> Merged<'t> {
         Ok(record)
     }
 
-    /// Settles the columns of a row. `is_written` says which of them the journal speaks of.
+    /// Settles the columns of a row that the journal says were written: `is_written`, and in a row
+    /// that was inserted all. What a table shows in others may be out of date, after a migration.
     pub(super) fn settle(
         &mut self,
         engine: &mut Engine,
         clock: &mut RowClock,
         mut row: Written<'_>,
-        is_written: impl Fn(u32) -> bool,
+        (cells, is_written): (&Cells, &impl Fn(u32) -> bool),
     ) -> Result<(), StoreError> {
+        if !row.inserted && !self.table.merges.keys().any(|column| cells.is_written(is_written, *column)) {
+            return Ok(());
+        }
         let live = table_sql::read(engine, self.table, row.at)?;
         row.held.life = clock.life;
         let (mut positions, mut values) = (Vec::new(), Vec::new());
@@ -75,10 +80,13 @@ impl<'t> Merged<'t> {
             let kept = merging::is_kept(self.table, &row.held, column);
             if !kept {
                 // As any other column, which nothing has written its version to yet.
-                if !row.inserted && is_written(column) {
+                if !row.inserted && cells.is_written(is_written, column) {
                     clock.set_column(column, row.version, row.seq);
                     refs::remove_shadow(engine, self.table.no, row.id, column)?;
                 }
+                continue;
+            }
+            if !row.inserted && !is_written(column) {
                 continue;
             }
             let is_known = row.inserted || clock.column(column).1 == 0;

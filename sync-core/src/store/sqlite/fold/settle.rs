@@ -188,7 +188,7 @@ impl<'f, 'e> Settling<'f, 'e> {
             let version = self.folding.version(work.last).max(version);
             let at = work.key.local(self.form);
             let written = Written { id: &id, at: &at, version, seq, inserted: true, held: past };
-            merged.settle(self.folding.engine, &mut clock, written, |_| true)?;
+            merged.settle(self.folding.engine, &mut clock, written, (&self.cells, &|_| true))?;
         }
         self.folding.touch(self.table, &id);
         refs::note_dangling(self.folding.engine, self.table.no, &id)?;
@@ -306,11 +306,9 @@ impl<'f, 'e> Settling<'f, 'e> {
         let held = merged.held(self.folding.engine, &id, clock)?;
         let at = work.key.local(self.form);
         let written = Written { id: &id, at: &at, version, seq, inserted: false, held };
-        let cells = &self.cells;
-        merged.settle(self.folding.engine, clock, written, |column| {
-            let has = |column: u32| work.written.iter().any(|(mask, _)| mask.has(column));
-            work.inserted.is_some() || cells.is_written(&has, column)
-        })
+        let is_written =
+            |column: u32| work.inserted.is_some() || work.written.iter().any(|(mask, _)| mask.has(column));
+        merged.settle(self.folding.engine, clock, written, (&self.cells, &is_written))
     }
 
     /// A written cell shows what was written: no other value stands behind it.

@@ -42,23 +42,58 @@ pub(in super::super) fn find(
             merges.entry(column).or_default().merge = Some(merge);
         }
     }
+    let locals = || table.numbers.iter().filter(|(_, no)| table.position(**no).is_some());
+    let locals: BTreeMap<String, u32> = locals().map(|(name, &no)| (name.to_ascii_lowercase(), no)).collect();
     for (name, &no) in &table.numbers {
         let Some(share) = ShareName::parse(name).filter(|_| no >= SHARES_FROM) else { continue };
         let renamed = renames.column(&table.wire_name, share.column);
-        let of = renamed.as_deref().unwrap_or(share.column);
-        let column = table.numbers.iter().find(|(known, _)| known.eq_ignore_ascii_case(of));
-        if let Some((_, &column)) = column
+        let of = renamed.as_deref().unwrap_or(share.column).to_ascii_lowercase();
+        if let Some(&column) = locals.get(&of)
             && applies(table, column, share.merge)
         {
             merges.entry(column).or_default().shares.insert(no, (share.merge, share.site));
         }
     }
     for (&column, merging) in &mut merges {
-        if let Some(sql) = table.position(column).and_then(|at| table.columns[at].default.as_deref()) {
-            merging.default = literal(conn, sql)?;
-        }
+        merging.default = default(conn, table, column)?;
     }
     Ok(merges)
+}
+
+/// Takes in that a column, which is new here, holds shares of another one.
+pub(in super::super) fn learn(
+    conn: &Connection,
+    table: &mut Table,
+    renames: &Renames,
+    share: &ShareName<'_>,
+    no: u32,
+) -> rusqlite::Result<()> {
+    let renamed = renames.column(&table.wire_name, share.column);
+    let of = renamed.as_deref().unwrap_or(share.column);
+    let here = table.columns.iter().map(|column| column.no);
+    let numbered = |no: &u32| table.numbers.get(of) == Some(no);
+    let named = || {
+        let known = table.numbers.iter().find(|(known, _)| known.eq_ignore_ascii_case(of));
+        known.map(|(_, no)| *no)
+    };
+    let Some(column) = here.clone().find(numbered).or_else(named) else { return Ok(()) };
+    if !applies(table, column, share.merge) {
+        return Ok(());
+    }
+    if !table.merges.contains_key(&column) {
+        let default = default(conn, table, column)?;
+        table.merges.insert(column, Merging { default, ..Merging::default() });
+    }
+    let merging = table.merges.entry(column).or_default();
+    merging.shares.insert(no, (share.merge, share.site));
+    Ok(())
+}
+
+fn default(conn: &Connection, table: &Table, column: u32) -> rusqlite::Result<Option<Value>> {
+    match table.position(column).and_then(|at| table.columns[at].default.as_deref()) {
+        Some(sql) => literal(conn, sql),
+        None => Ok(None),
+    }
 }
 
 fn applies(table: &Table, column: u32, merge: MergeType) -> bool {

@@ -19,6 +19,6 @@ mod columns;
 mod keep;
 mod shown;
 
-pub(super) use columns::{Merging, SHARES_FROM, find, inapplicable, refused, words};
+pub(super) use columns::{Merging, SHARES_FROM, find, inapplicable, learn, refused, words};
 pub(super) use keep::{forget, refresh};
 pub(super) use shown::{held, is_kept, shown};
