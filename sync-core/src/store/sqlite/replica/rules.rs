@@ -6,7 +6,7 @@ use super::error::OpenError;
 use super::handle::Replica;
 use super::options::ReplicaOptions;
 use crate::conflict::{RULES_TABLE, Rule, Rules};
-use crate::store::sqlite::{connection, fold, merging, rules};
+use crate::store::sqlite::{catalog_load, connection, fold, merging, rules};
 use crate::store::{StoreError, StoreErrorKind};
 
 impl Replica {
@@ -97,6 +97,24 @@ impl Replica {
     /// When the file cannot be read.
     pub fn inapplicable_rules(&self) -> Result<Vec<String>, StoreError> {
         self.with(|open| Ok(merging::inapplicable(&open.engine.catalog, &rules::read(&open.engine.conn)?)))
+    }
+
+    /// The same for a file, without becoming its engine.
+    ///
+    /// # Errors
+    /// When the file is missing, not a database, or was written by a newer version.
+    pub fn inspect_inapplicable_rules(
+        path: impl AsRef<Path>,
+        options: ReplicaOptions,
+    ) -> Result<Vec<String>, OpenError> {
+        let path = path.as_ref();
+        let conn = connection::open(path, &options)?;
+        let rules = rules::read(&conn).map_err(|error| OpenError::store(path, error.into()))?;
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let catalog = catalog_load::load(&conn).map_err(|error| OpenError::store(path, error))?;
+        Ok(merging::inapplicable(&catalog, &rules))
     }
 
     /// Which columns merge is decided when the engine sees the rules; what is written after that is the
