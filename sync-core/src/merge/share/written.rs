@@ -42,8 +42,8 @@ pub enum Change {
 /// What it comes to that a table shows `live` where `held` is known.
 ///
 /// Under a type, a write is the difference that it makes to what was shown, and an insert the
-/// difference to nothing. A value that the type cannot take, or a write under no type, resets what
-/// shares make; where there are none, it is a plain write.
+/// difference to nothing. A value that the type cannot take resets what shares make, and so does any
+/// write under no type; where there are no shares, that one is plain.
 pub fn write(held: &Held<'_>, local: &Local, live: &Value) -> Change {
     let of_shares = held.merge();
     let Some(merge) = local.merge.or(of_shares) else { return Change::Plain };
@@ -57,8 +57,9 @@ pub fn write(held: &Held<'_>, local: &Local, live: &Value) -> Change {
             let before = if local.inserted { &Value::Null } else { shown };
             difference(held, local, (merge, resets), before, live)
         }
-        (false, None) => Change::Plain,
-        (false, Some(resets)) => reset(local, merge, resets, live),
+        // What was inserted without a difference is what others add to.
+        (false, None) if local.merge.is_none() || local.inserted => Change::Plain,
+        (false, resets) => reset(local, merge, resets.unwrap_or(0), live),
     }
 }
 
