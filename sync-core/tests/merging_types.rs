@@ -177,6 +177,24 @@ fn a_column_that_is_renamed_or_dropped_keeps_its_shares() {
 }
 
 #[test]
+fn a_rule_may_name_a_column_as_who_sets_it_calls_it() {
+    let mut world = World::new(2, NOTE);
+    world.sql(0, "INSERT INTO note(id) VALUES('a')");
+    world.settle();
+    world.devices[0].app.execute_batch("ALTER TABLE note RENAME COLUMN n TO votes").unwrap();
+    world.settle();
+    let mut rule = Rule::column("note", "votes");
+    rule.merge = Some(MergeType::Counter);
+    world.devices[0].replica.set_rule(&rule).unwrap();
+    world.settle();
+    world.sql(0, "UPDATE note SET votes = votes + 1");
+    world.sql(1, "UPDATE note SET n = n + 1");
+    world.settle();
+    assert_eq!(world.rows(0, "SELECT '' || votes FROM note"), ["7"]);
+    assert_eq!(world.rows(1, "SELECT '' || n FROM note"), ["7"]);
+}
+
+#[test]
 fn a_rule_that_comes_later_counts_from_what_is_there() {
     let mut world = World::new(3, NOTE);
     world.sql(0, "INSERT INTO note(id) VALUES('a'), ('b')");

@@ -137,7 +137,7 @@ pub(in super::super) fn wanted(
     for rule in rules.iter() {
         let (Some(name), Some(merge)) = (&rule.column, rule.merge) else { continue };
         let Some(table) = table(catalog, &rule.table) else { continue };
-        let Some(position) = position(table, name) else { continue };
+        let Some(position) = position(catalog, table, name) else { continue };
         match refusal(table, position, merge) {
             Some(why) => refused.push(why),
             None => drop(words.insert((table.no, table.columns[position].no), merge)),
@@ -151,7 +151,7 @@ pub(in super::super) fn wanted(
 pub(in super::super) fn refused(catalog: &Catalog, rule: &Rule) -> Option<String> {
     let (name, merge) = (rule.column.as_ref()?, rule.merge?);
     let table = table(catalog, &rule.table)?;
-    match position(table, name) {
+    match position(catalog, table, name) {
         Some(position) => refusal(table, position, merge),
         None if table.generated.iter().any(|generated| generated.eq_ignore_ascii_case(name)) => {
             Some(format!(
@@ -170,19 +170,24 @@ pub(in super::super) fn inapplicable(catalog: &Catalog, rules: &Rules) -> Vec<St
 
 /// The table with this name, here or among replicas.
 fn table<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c Table> {
-    catalog
-        .by_name(name)
-        .or_else(|| catalog.tables.values().find(|table| table.wire_name.eq_ignore_ascii_case(name)))
+    let called = |name: &str| {
+        let mut tables = catalog.tables.values();
+        tables.find(|table| table.wire_name.eq_ignore_ascii_case(name))
+    };
+    // Whoever set the rule may have renamed it.
+    let renamed = || called(&catalog.renames.table(name)?);
+    catalog.by_name(name).or_else(|| called(name)).or_else(renamed)
 }
 
 /// The column with this name, here or among replicas.
-fn position(table: &Table, name: &str) -> Option<usize> {
+fn position(catalog: &Catalog, table: &Table, name: &str) -> Option<usize> {
     let here = table.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
-    let elsewhere = || {
+    let called = |name: &str| {
         let known = table.numbers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         table.position(*known?.1)
     };
-    here.or_else(elsewhere)
+    let renamed = || called(&catalog.renames.column(&table.wire_name, name)?);
+    here.or_else(|| called(name)).or_else(renamed)
 }
 
 /// The types in force, by the numbers of table and column.
