@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use pocketsync::conflict::{OnDelete, Rule, Rules, Strategy};
+use pocketsync::conflict::{MergeType, OnDelete, Rule, Rules, Strategy};
 use serde::Serialize;
 
 use crate::failure::{Context, Failure, Outcome, Result};
@@ -16,6 +16,8 @@ use crate::table::{Cell, Table};
 ///
 /// Rules are for a table, or for a column of it. They are synced like any row, so one device sets them for all, and
 /// the hub goes by them. Without a rule the later write wins, and a deletion wins over a change.
+///
+/// A column may also merge, so that concurrent writes are no conflict: a counter adds up what everybody added.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
@@ -23,6 +25,7 @@ Examples:
   pocketsync rules app.db
   pocketsync rules set app.db note client_wins
   pocketsync rules set app.db note.title hub_wins
+  pocketsync rules set app.db note.votes counter
   pocketsync rules set app.db note --on-delete last_writer_wins
   pocketsync rules unset app.db note.title")]
 pub(crate) struct Args {
@@ -40,18 +43,31 @@ pub(crate) struct Args {
 enum Command {
     /// Sets a rule; what is not named stays as it is
     #[command(after_help = "\
-Example:
-  pocketsync rules set app.db note.title hub_wins")]
+Who wins between two writes of a cell, for a table or a column:
+  last_write_wins  the later one (the default)
+  hub_wins         what reached the hub first
+  client_wins      what reached the hub last
+  resolver         what the hub's own code says
+
+How a column merges, in place of one write winning:
+  counter          a number: what every device added, or took away, adds up
+  max, min         the largest, the smallest value that was written
+  set              a JSON array: what was added, without what was removed by who had seen it
+  lww              none of these (the default)
+
+Examples:
+  pocketsync rules set app.db note.title hub_wins
+  pocketsync rules set app.db note.votes counter")]
     Set {
         /// The SQLite file
         file: PathBuf,
         /// The table, or one of its columns
         #[arg(value_name = "TABLE[.COLUMN]")]
         of: String,
-        /// Who wins between two writes of a cell
-        #[arg(required_unless_present = "on_delete", value_parser = PossibleValuesParser::new(
-            ["last_write_wins", "hub_wins", "client_wins", "resolver"]))]
-        strategy: Option<String>,
+        /// Who wins between two writes of a cell, or how the column merges
+        #[arg(required_unless_present = "on_delete", hide_possible_values = true, value_parser = PossibleValuesParser::new(
+            ["last_write_wins", "hub_wins", "client_wins", "resolver", "counter", "max", "min", "set", "lww"]))]
+        word: Option<String>,
         /// Who wins between a deletion and a change; for whole tables
         #[arg(long, value_parser = PossibleValuesParser::new(["delete_wins", "last_writer_wins"]))]
         on_delete: Option<String>,
@@ -72,12 +88,17 @@ Example:
 /// Lists, sets, or takes back.
 pub(crate) fn run(args: Args) -> Result {
     match args.command {
-        Some(Command::Set { file, of, strategy, on_delete }) => {
+        Some(Command::Set { file, of, word, on_delete }) => {
             let replica = replica::open_tracked(&file)?;
             let known = replica.rules().context("cannot read the rules")?;
             let mut rule = found(&known, &of);
-            if let Some(word) = strategy {
-                rule.strategy = Strategy::named(&word);
+            match word.as_deref() {
+                None => {}
+                Some("lww") => rule.merge = None,
+                Some(word) => match MergeType::named(word) {
+                    Some(merge) => rule.merge = Some(merge),
+                    None => rule.strategy = Strategy::named(word),
+                },
             }
             if let Some(word) = on_delete {
                 rule.on_delete = OnDelete::named(&word);
@@ -97,11 +118,13 @@ pub(crate) fn run(args: Args) -> Result {
         }
         None => {
             let file = args.file.ok_or_else(|| Failure::new("no file was named"))?;
-            let rules = pocketsync::Replica::inspect_rules(&file, pocketsync::ReplicaOptions::default())?;
+            let options = pocketsync::ReplicaOptions::default;
+            let rules = pocketsync::Replica::inspect_rules(&file, options())?;
+            let inapplicable = pocketsync::Replica::inspect_inapplicable_rules(&file, options())?;
             if args.json {
                 print_json(&rules.iter().map(Report::of).collect::<Vec<_>>())?;
             } else {
-                print(&told(&rules))?;
+                print(&told(&rules, &inapplicable))?;
             }
         }
     }
@@ -125,7 +148,7 @@ fn found(rules: &Rules, of: &str) -> Rule {
     })
 }
 
-fn told(rules: &Rules) -> String {
+fn told(rules: &Rules, inapplicable: &[String]) -> String {
     if rules.is_empty() {
         return styled(FAINT, "no rules: the later write wins, and a deletion wins over a change\n");
     }
@@ -140,11 +163,12 @@ fn told(rules: &Rules) -> String {
             Cell::text(rule.column.as_deref().unwrap_or_default()),
             Cell::text(rule.strategy.map_or("", Strategy::as_str)),
             Cell::text(rule.on_delete.map_or("", OnDelete::as_str)),
-            Cell::text(rule.merge.as_deref().unwrap_or_default()),
+            Cell::text(rule.merge.map_or("", MergeType::as_str)),
             Cell::text(unknown).styled(ODD),
         ]);
     }
     let mut lines = table.lines();
+    lines.extend(inapplicable.iter().map(|why| styled(ODD, &format!("does not merge: {why}"))));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -155,7 +179,7 @@ struct Report<'a> {
     column: Option<&'a str>,
     strategy: Option<&'static str>,
     on_delete: Option<&'static str>,
-    merge: Option<&'a str>,
+    merge: Option<&'static str>,
     unknown: &'a [String],
 }
 
@@ -166,7 +190,7 @@ impl<'a> Report<'a> {
             column: rule.column.as_deref(),
             strategy: rule.strategy.map(Strategy::as_str),
             on_delete: rule.on_delete.map(OnDelete::as_str),
-            merge: rule.merge.as_deref(),
+            merge: rule.merge.map(MergeType::as_str),
             unknown: &rule.unknown,
         }
     }

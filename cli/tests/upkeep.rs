@@ -129,3 +129,44 @@ fn rules_decide_a_conflict_and_what_lost_is_brought_back() {
     assert_eq!(title(&a), "from b");
     expect(0, ["rules", "unset", text(&a), "note.title"]);
 }
+
+#[test]
+fn columns_that_merge_are_set_listed_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
+    let hub = Hub::start(&folder.path().join("hub"), "127.0.0.1:0", &[]);
+    let sync = |file: &Path| expect(0, ["sync", text(file), "--hub", &hub.url, "--scope", "s"]);
+    for file in [&a, &b] {
+        database(
+            file,
+            "CREATE TABLE day(name TEXT PRIMARY KEY NOT NULL, visits INTEGER NOT NULL DEFAULT 0, slug UNIQUE)",
+        );
+        expect(0, ["track", text(file)]);
+    }
+    let refusal = stderr(&expect(2, ["rules", "set", text(&a), "day.slug", "max"]));
+    assert!(refusal.contains("day.slug") && refusal.contains("UNIQUE"), "{refusal}");
+    expect(0, ["rules", "set", text(&a), "day.visits", "counter"]);
+    sync(&a);
+    sync(&b);
+    let rules: serde_json::Value =
+        serde_json::from_str(&stdout(&expect(0, ["rules", text(&b), "--json"]))).unwrap();
+    assert_eq!((&rules[0]["column"], &rules[0]["merge"]), (&"visits".into(), &"counter".into()), "{rules}");
+    let upsert =
+        "INSERT INTO day(name, visits) VALUES('mon', 1) ON CONFLICT DO UPDATE SET visits = visits + 1";
+    for file in [&a, &b] {
+        database(file, &format!("{upsert}; {upsert};"));
+    }
+    for file in [&a, &b, &a] {
+        sync(file);
+    }
+    expect(0, ["diff", text(&a), text(&b)]);
+    let visits: i64 =
+        Connection::open(&a).unwrap().query_row("SELECT visits FROM day", (), |row| row.get(0)).unwrap();
+    assert_eq!(visits, 4);
+    assert!(stdout(&expect(0, ["conflicts", text(&a)])).contains("no conflicts"));
+    database(&a, "INSERT INTO __pocketsync_rules(tbl, col, merge) VALUES('day', 'slug', 'set')");
+    let listed = stdout(&expect(0, ["rules", text(&a)]));
+    assert!(listed.contains("counter") && listed.contains("does not merge: day.slug"), "{listed}");
+    expect(0, ["rules", "set", text(&a), "day.visits", "lww"]);
+    assert!(!stdout(&expect(0, ["rules", text(&a)])).contains("counter"));
+}

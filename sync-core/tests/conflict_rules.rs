@@ -3,7 +3,7 @@
 
 mod replica_support;
 
-use pocketsync_core::conflict::{OnDelete, Rule, Strategy};
+use pocketsync_core::conflict::{MergeType, OnDelete, Rule, Strategy};
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::store::sqlite::{Tables, diff};
 use replica_support::Device;
@@ -77,7 +77,7 @@ fn what_is_in_the_wrong_place_is_refused_and_nothing_is_made() {
     rule.on_delete = Some(OnDelete::LastWriterWins);
     assert!(a.replica.set_rule(&rule).unwrap_err().message.contains("whole table note"));
     let mut rule = Rule::table("note");
-    rule.merge = Some("counter".to_owned());
+    rule.merge = Some(MergeType::Counter);
     assert!(a.replica.set_rule(&rule).is_err());
     assert!(a.replica.set_rule(&Rule::table("__pocketsync_rules")).is_err());
     assert!(!a.replica.unset_rule("note", None).unwrap());

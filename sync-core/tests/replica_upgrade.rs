@@ -37,9 +37,44 @@ fn a_file_of_the_first_format_is_upgraded_by_the_first_write() {
     assert_eq!(a.replica.status().unwrap().format, 1, "opening changes nothing");
     b.app.execute_batch("INSERT INTO note(tag, text) SELECT id, 'again from b' FROM tag").unwrap();
     a.pull(&b);
-    assert_eq!(a.replica.status().unwrap().format, 2);
+    assert_eq!(a.replica.status().unwrap().format, 3);
     assert_eq!(a.rows(SHOWN), ["again from b is work", "from a is work", "from b is work"]);
     assert_eq!(a.replica.parked().unwrap().len(), 1);
     let names = a.rows("SELECT name FROM sqlite_schema WHERE name LIKE '__pocketsync_alias%' ORDER BY 1");
     assert_eq!(names, ["__pocketsync_alias", "__pocketsync_alias_id"]);
+}
+
+#[test]
+fn a_rule_that_the_second_format_could_not_keep_is_in_force_after_the_upgrade() {
+    let [mut a, b] = [Device::new(TAGS), Device::new(TAGS)];
+    a.app
+        .execute_batch(
+            "ALTER TABLE note ADD COLUMN votes INTEGER DEFAULT 0;
+             CREATE TABLE __pocketsync_rules(
+               tbl TEXT NOT NULL, col TEXT NOT NULL DEFAULT '', strategy TEXT, on_delete TEXT, merge TEXT,
+               PRIMARY KEY(tbl, col)) WITHOUT ROWID;
+             INSERT INTO note(text, votes) VALUES('x', 1)",
+        )
+        .unwrap();
+    b.app.execute_batch("ALTER TABLE note ADD COLUMN votes INTEGER DEFAULT 0").unwrap();
+    b.pull(&a);
+    a.app
+        .execute_batch("INSERT INTO __pocketsync_rules(tbl, col, merge) VALUES('note', 'votes', 'counter')")
+        .unwrap();
+    b.pull(&a);
+    a.app
+        .execute_batch(
+            "DROP TABLE __pocketsync_merge; DROP TABLE __pocketsync_share;
+             UPDATE __pocketsync_meta SET value = 2 WHERE key = 'format';",
+        )
+        .unwrap();
+    drop(a.replica);
+    a.replica = Replica::open(&a.path, ReplicaOptions::default()).unwrap();
+    b.pull(&a);
+    a.app.execute_batch("UPDATE note SET votes = votes + 1").unwrap();
+    b.app.execute_batch("UPDATE note SET votes = votes + 1").unwrap();
+    b.pull(&a);
+    a.pull(&b);
+    assert_eq!(a.rows("SELECT '' || votes FROM note"), ["3"]);
+    assert_eq!(b.rows("SELECT '' || votes FROM note"), ["3"]);
 }

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::MergeType;
+
 /// The synced table of the rules.
 ///
 /// ```sql
@@ -15,10 +17,13 @@ use std::fmt;
 ///   col TEXT NOT NULL DEFAULT '',   -- the column; '' for the whole table
 ///   strategy TEXT,                  -- last_write_wins, hub_wins, client_wins, resolver
 ///   on_delete TEXT,                 -- delete_wins, last_writer_wins; for whole tables
-///   merge TEXT,                     -- how the values of a column are merged; for columns
+///   merge TEXT,                     -- lww, counter, max, min, set; for columns
 ///   PRIMARY KEY(tbl, col)) WITHOUT ROWID
 /// ```
 pub const RULES_TABLE: &str = "__pocketsync_rules";
+
+/// The word for a column that merges as any other does.
+const LAST_WRITE_WINS: &str = "lww";
 
 /// Who wins where two replicas wrote the same cell without knowing of each other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -66,8 +71,8 @@ pub struct Rule {
     pub strategy: Option<Strategy>,
     /// Who wins between a deletion and a change; `None`: the deletion. For whole tables.
     pub on_delete: Option<OnDelete>,
-    /// How the values of the column are merged, as a word; `None`: the later write wins.
-    pub merge: Option<String>,
+    /// How the values of the column are merged; `None`: the later write wins. For columns.
+    pub merge: Option<MergeType>,
     /// Words in this rule that this build does not know: they apply to nothing here.
     pub unknown: Vec<String>,
 }
@@ -152,7 +157,12 @@ impl Rule {
                 rule.unknown.push(word.to_owned());
             }
         }
-        rule.merge = merge.map(str::to_owned);
+        if let Some(word) = merge.filter(|word| !word.eq_ignore_ascii_case(LAST_WRITE_WINS)) {
+            rule.merge = MergeType::named(word);
+            if rule.merge.is_none() {
+                rule.unknown.push(word.to_owned());
+            }
+        }
         rule
     }
 }
@@ -199,9 +209,9 @@ impl Rules {
         self.of(table).and_then(|columns| columns.get("")?.on_delete).unwrap_or_default()
     }
 
-    /// The word for how the values of a column are merged.
-    pub fn merge(&self, table: &str, column: &str) -> Option<&str> {
-        self.of(table)?.get(&column.to_ascii_lowercase())?.merge.as_deref()
+    /// How the values of a column are merged; `None`: the later write wins.
+    pub fn merge(&self, table: &str, column: &str) -> Option<MergeType> {
+        self.of(table)?.get(&column.to_ascii_lowercase())?.merge
     }
 
     /// Whether there are none.
@@ -250,6 +260,6 @@ mod tests {
             Rule::parse("t", "n", None, None, Some("counter")),
         ]);
         assert_eq!(rules.strategy("t", "n"), Strategy::HubWins);
-        assert_eq!((rules.merge("T", "N"), rules.merge("t", "c")), (Some("counter"), None));
+        assert_eq!((rules.merge("T", "N"), rules.merge("t", "c")), (Some(MergeType::Counter), None));
     }
 }

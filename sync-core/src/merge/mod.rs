@@ -7,9 +7,12 @@
 //! * A row's [`Life`] is three maxima: its largest birth, its largest death, and the largest
 //!   death that was taken back.
 //! * A cell is a last-writer-wins register, ordered by version and then by value.
+//!
+//! What a column shows that merges in another way is made of several cells: see [`share`].
 
 mod life;
 mod row;
+pub mod share;
 
 pub use life::Life;
 pub use row::{Cell, Joined, RowState};

@@ -149,6 +149,11 @@ impl World {
         self.devices[n].ends.iter().filter(|end| matches!(end, SessionEnd::Forked { .. })).count()
     }
 
+    /// What the hub has logged.
+    pub(crate) fn conflicts_at_hub(&self) -> Vec<LoggedConflict> {
+        self.store.as_ref().unwrap().conflicts(&scope(), &ConflictFilter::default()).unwrap()
+    }
+
     /// The largest version that was handed out for a column of rows with a value like this.
     pub(crate) fn version_of(&self, column: &str, value: &str) -> Version {
         let cells =

@@ -71,17 +71,23 @@ fn number(text: &[u8]) -> Option<Value> {
     text.parse().ok().filter(|_| is_plain).map(Value::Real)
 }
 
+/// What a column makes of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Affinity {
+pub(crate) enum Affinity {
+    /// Whole numbers.
     Integer,
+    /// Text.
     Text,
+    /// Nothing: they stay what they are.
     None,
+    /// Reals.
     Real,
+    /// Numbers.
     Numeric,
 }
 
 /// As SQLite determines it from the declared type, in upper case.
-fn affinity(declared_type: &str) -> Affinity {
+pub(crate) fn affinity(declared_type: &str) -> Affinity {
     let has = |part: &str| declared_type.contains(part);
     if has("INT") {
         Affinity::Integer

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::merging::{Merging, SHARES_FROM};
 use super::renames::Renames;
 
 /// The tracked tables by number.
@@ -44,6 +45,8 @@ pub struct Table {
     pub nullable_key: bool,
     /// The synced columns (all but generated ones), by column number ascending.
     pub columns: Vec<Column>,
+    /// The names of the generated columns, which are not synced.
+    pub generated: Vec<String>,
     /// The primary key, as positions in `columns`, in key order.
     pub key: Vec<usize>,
     /// Declared foreign keys to tracked tables.
@@ -62,6 +65,8 @@ pub struct Table {
     /// Column numbers by the names that others know, those of columns that the table does not have
     /// here included.
     pub numbers: BTreeMap<String, u32>,
+    /// The columns (numbers) that merge here, or have shares. None in most tables.
+    pub merges: BTreeMap<u32, Merging>,
 }
 
 /// A synced column.
@@ -264,8 +269,16 @@ impl Table {
         self.identity_key.is_some() && index == self.unique_keys.len()
     }
 
-    /// One more than the largest column number in use here.
+    /// One more than the largest column number in use here; shares do not count.
     pub fn column_count(&self) -> u32 {
-        self.numbers.values().max().map_or(0, |no| no + 1)
+        self.numbers.values().filter(|no| **no < SHARES_FROM).max().map_or(0, |no| no + 1)
+    }
+
+    /// The column that another one holds shares of.
+    pub(crate) fn shared_by(&self, share: u32) -> Option<u32> {
+        if share < SHARES_FROM {
+            return None;
+        }
+        self.merges.iter().find(|(_, merging)| merging.shares.contains_key(&share)).map(|(no, _)| *no)
     }
 }

@@ -8,6 +8,7 @@ use super::catalog::{
     Catalog, Collation, Column, Evaluated, FkAction, ForeignKey, IdentityKind, Table, UniqueKey,
 };
 use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
+use super::merging;
 use super::names::LocalNames;
 use super::reference_chain;
 use super::renames::Renames;
@@ -53,9 +54,11 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
         catalog.tables.get_mut(no).expect("it was put there above").foreign_keys = keys;
     }
     reference_chain::resolve(&mut catalog);
+    let words = merging::words(conn)?;
     for table in catalog.tables.values_mut() {
         table.identity_key = identity_key(table);
         table.registers = registers(table, &raw[&table.no]);
+        table.merges = merging::find(conn, table, &catalog.renames, &words)?;
     }
     Ok(catalog)
 }
@@ -172,6 +175,8 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
         })
         .collect();
     columns.sort_by_key(|column| column.no);
+    let generated =
+        raw.columns.iter().filter(|column| column.generated).map(|column| column.name.clone()).collect();
     let position = |name: &str| columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
     let (key, key_collations): (Vec<usize>, Vec<Collation>) = match &raw.key {
         RawKey::None => (Vec::new(), Vec::new()),
@@ -202,6 +207,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
         rowid: raw.rowid_name(),
         nullable_key,
         columns,
+        generated,
         key,
         foreign_keys: Vec::new(),
         unique_keys,
@@ -209,6 +215,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
         evaluated_keys,
         registers: Vec::new(),
         numbers: BTreeMap::new(),
+        merges: BTreeMap::new(),
     }
 }
 

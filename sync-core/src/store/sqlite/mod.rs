@@ -16,6 +16,7 @@
 //! schema_change  a migration by anybody, followed    schema_notes  what it left open
 //! names       what things are called here          renames  names that mean the same, told to all
 //! rules       the synced table of the rules about conflicts
+//! merging     columns whose values are made of what each site contributed
 //! conflict    own writes that met others before the peer had them
 //! ```
 //!
@@ -49,6 +50,7 @@ pub mod genesis;
 pub mod identity;
 mod introspect;
 mod lease;
+mod merging;
 #[doc(hidden)]
 pub mod meta;
 mod migrate;

@@ -31,10 +31,14 @@ pub(super) fn ensure(engine: &mut Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes room for rules that come from elsewhere.
-pub(super) fn expect(engine: &mut Engine, group: &[Changeset]) -> Result<(), StoreError> {
+/// Makes room for rules that come from elsewhere. Says whether any do.
+pub(super) fn expect(engine: &mut Engine, group: &[Changeset]) -> Result<bool, StoreError> {
     let mut tables = group.iter().flat_map(|changeset| &changeset.tables);
-    if tables.any(|table| table.name.eq_ignore_ascii_case(RULES_TABLE)) { ensure(engine) } else { Ok(()) }
+    let any = tables.any(|table| table.name.eq_ignore_ascii_case(RULES_TABLE));
+    if any {
+        ensure(engine)?;
+    }
+    Ok(any)
 }
 
 /// Marks the table as tracked where somebody else made it. Part of every look at a schema that
@@ -71,8 +75,11 @@ pub(super) fn read(conn: &Connection) -> rusqlite::Result<Rules> {
 /// Writes a rule as an application does, in place of the one for the same thing.
 pub(super) fn put(conn: &Connection, rule: &Rule) -> rusqlite::Result<()> {
     let column = rule.column.as_deref().unwrap_or_default();
-    let words =
-        (rule.strategy.map(|word| word.as_str()), rule.on_delete.map(|word| word.as_str()), &rule.merge);
+    let words = (
+        rule.strategy.map(|word| word.as_str()),
+        rule.on_delete.map(|word| word.as_str()),
+        rule.merge.map(|word| word.as_str()),
+    );
     let changed = conn.execute(
         "UPDATE __pocketsync_rules SET strategy = ?3, on_delete = ?4, merge = ?5
          WHERE tbl = ?1 COLLATE NOCASE AND col = ?2 COLLATE NOCASE",

@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::fold;
 use super::identity;
 use super::introspect::{self, RawTable};
+use super::merging;
 use super::names::{self, LocalNames};
 use super::park;
 use super::renames::{self, Renames};
@@ -167,6 +168,9 @@ pub(super) fn finish(engine: &mut Engine) -> Result<Shown, StoreError> {
         identity::read_again(engine)?;
     }
     let shown = park::retry(engine)?;
+    if rules::exists(&engine.conn)? {
+        merging::refresh(engine)?;
+    }
     engine.meta.retry_due = 0;
     Ok(shown)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use rusqlite::Connection;
 
 use super::introspect;
+use super::merging::SHARES_FROM;
 use super::names::LocalNames;
 
 const TABLE: &str = "__pocketsync_schema_note";
@@ -204,9 +205,9 @@ fn unknown_columns(
 ) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached(
         "SELECT c.name, count(*) FROM __pocketsync_shadow s JOIN __pocketsync_column c ON c.tbl = s.tbl AND c.no = s.col
-         WHERE s.tbl = ?1 AND c.captured <> 1 GROUP BY c.no ORDER BY c.no",
+         WHERE s.tbl = ?1 AND c.captured <> 1 AND c.no < ?2 GROUP BY c.no ORDER BY c.no",
     )?;
-    let mut columns = statement.query_map([no], |row| {
+    let mut columns = statement.query_map((no, SHARES_FROM), |row| {
         let rows: i64 = row.get(1)?;
         Ok(SchemaWarning::UnknownColumn { table: table.to_owned(), column: row.get(0)?, rows: rows as u64 })
     })?;

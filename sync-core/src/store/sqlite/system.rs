@@ -5,7 +5,7 @@ pub const PREFIX: &str = "__pocketsync_";
 
 /// The format of the system tables; an engine refuses newer ones, and upgrades
 /// older ones before it writes.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///
@@ -69,6 +69,14 @@ CREATE INDEX IF NOT EXISTS __pocketsync_aside_waiting ON __pocketsync_aside(reas
 CREATE TABLE IF NOT EXISTS __pocketsync_shadow(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, col INTEGER NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY(tbl, id, col)) WITHOUT ROWID;
+-- The columns that merge, and how: those of whose rows the values are kept in the shadow.
+CREATE TABLE IF NOT EXISTS __pocketsync_merge(
+  tbl INTEGER NOT NULL, col INTEGER NOT NULL, word TEXT NOT NULL, PRIMARY KEY(tbl, col)) WITHOUT ROWID;
+-- What own shares of such columns were before folds that no peer has acknowledged (the cell, encoded;
+-- NULL: there was none), and whether what was written contains it.
+CREATE TABLE IF NOT EXISTS __pocketsync_share(
+  seq INTEGER NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL, col INTEGER NOT NULL,
+  goes_on INTEGER NOT NULL, cell BLOB, PRIMARY KEY(seq, tbl, id, col)) WITHOUT ROWID;
 -- Unique keys that more than one row claims: those of the hidden rows, and of the row that has it.
 CREATE TABLE IF NOT EXISTS __pocketsync_claim(
   tbl INTEGER NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,

@@ -8,7 +8,8 @@ use crate::store::StoreError;
 /// Makes the system tables those of this version, in the transaction that is open.
 ///
 /// Format 1 knew neither which row is shown for one that lost a unique key, nor since when a row
-/// waits; all rows that wait are looked at again, which finds it out.
+/// waits; all rows that wait are looked at again, which finds it out. Format 2 knew no columns that
+/// merge.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -24,6 +24,7 @@ use crate::clock::Version;
 use crate::conflict::{LoggedConflict, Rules, Seen, SeenStep, Strategy, Winner, Write, Written};
 use crate::id::{RowId, Scope, SiteId};
 use crate::merge::Cell;
+use crate::merge::share::{self, ShareName};
 use crate::store::{Record, RecordCell, StoreError};
 use crate::value::Value;
 
@@ -52,9 +53,11 @@ pub(super) struct Own {
 impl Own {
     /// The cells, by column name.
     fn named(&self, names: &Names, table: u32) -> impl Iterator<Item = (String, Value)> {
-        self.cells.iter().filter_map(move |(&column, cell)| {
+        let named = self.cells.iter().filter_map(move |(&column, cell)| {
             Some((names.column_name(table, column)?.to_owned(), cell.value.clone()))
-        })
+        });
+        // What a share says is nothing by itself.
+        named.filter(|(name, _)| !ShareName::is_one(name))
     }
 }
 
@@ -122,10 +125,7 @@ impl<'a> Judge<'a> {
         let columns = |record: &Record, keep: &dyn Fn(&RecordCell) -> bool| {
             let names = &records.state().names;
             let cells = record.cells.iter().filter(|(_, cell)| keep(cell));
-            let named = cells.filter_map(|(&column, held)| {
-                Some((names.column_name(table, column)?.to_owned(), held.cell.value.clone()))
-            });
-            named.collect::<BTreeMap<String, Value>>()
+            share::row(cells.filter_map(|(&no, held)| Some((names.column_name(table, no)?, &held.cell))))
         };
         let mut is_told = false;
         if let Some(clash) = self.death_of_a_changed_row(held, own, merged) {

@@ -1,13 +1,14 @@
 //! What follows from conflicts: who wins, by which rule, and the hub's own write where the lattice has
 //! decided otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CellClash, DeathClash, Judge, Own, is_ours};
 use crate::clock::Version;
 use crate::conflict::{Conflict, ContestedColumn, OnDelete, Resolution, Strategy, Winner, Write};
 use crate::id::RowId;
 use crate::merge::Cell;
+use crate::merge::share::ShareName;
 use crate::store::log::LogState;
 use crate::store::{Record, RecordCell};
 use crate::value::Value;
@@ -155,7 +156,12 @@ impl Judge<'_> {
             }
         }
         if let Some(Answer::Merged(values)) = answer {
-            wanted.extend(values);
+            // What shares make of a column is not the hub's to write.
+            let names = merged.cells.keys().filter_map(|&no| state.names.column_name(table, no));
+            let shared: BTreeSet<&str> =
+                names.filter_map(|name| Some(ShareName::parse(name)?.column)).collect();
+            let is_shared = |no: u32| shared.contains(state.names.column_name(table, no).unwrap_or_default());
+            wanted.extend(values.into_iter().filter(|(no, _)| !is_shared(*no)));
         }
         debug_assert!(wanted.keys().all(|&column| state.names.column_name(table, column).is_some()));
         for (column, value) in wanted {

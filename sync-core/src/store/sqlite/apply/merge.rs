@@ -44,6 +44,8 @@ pub(crate) fn merge(
         record.life_seq = seq + u64::from(news);
         // Columns that the new life does not bring show their defaults again.
         row.whole |= record.forget_past(keeps_dead);
+        // Which shares count depends on the life.
+        row.columns.extend(table.into_iter().flat_map(|table| table.merges.keys().copied()));
     }
     for incoming in change.cells {
         let column = columns[incoming.column as usize];
@@ -54,6 +56,7 @@ pub(crate) fn merge(
         }
         record.cells.insert(column, RecordCell { cell, seq });
         row.columns.insert(column);
+        row.columns.extend(table.and_then(|table| table.shared_by(column)));
         changed = true;
     }
     if changed {

@@ -27,6 +27,7 @@ use merge::Joined;
 use super::conflict::Detector;
 use super::engine::Engine;
 use super::identity::{self, Heard};
+use super::merging;
 use super::park::{self, work::Work};
 use super::renames;
 use super::rules;
@@ -163,7 +164,7 @@ fn merge_group(
     end: End,
 ) -> Result<Option<Committed>, StoreError> {
     let renames = renames::expect(engine, &group)?;
-    rules::expect(engine, &group)?;
+    let ruled = rules::expect(engine, &group)?;
     let head = engine.meta.head as u64;
     let from = engine.lineage.cursor_at(head);
     let seq = head + 1;
@@ -242,6 +243,9 @@ fn merge_group(
     identity::heard(engine, seq, heard)?;
     if renames {
         shown.extend(schema_change::follow_names(engine)?);
+    }
+    if ruled {
+        merging::refresh(engine)?;
     }
     Ok(Some(Committed {
         from,

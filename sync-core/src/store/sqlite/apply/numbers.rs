@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::catalog::Catalog;
 use super::super::engine::Engine;
+use super::super::merging::{self, SHARES_FROM};
 use crate::change::{CellChange, RowChange, TableChanges};
+use crate::merge::share::ShareName;
 use crate::store::StoreError;
 
 /// The table's number, and for each column of the changes its number.
@@ -102,9 +105,11 @@ fn stored_columns(engine: &Engine, table_no: u32) -> Result<BTreeMap<String, u32
 }
 
 fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, StoreError> {
+    let share = ShareName::parse(name);
+    let (first, end) = if share.is_some() { (SHARES_FROM, u32::MAX) } else { (0, SHARES_FROM) };
     let no: u32 = engine.conn.query_row(
-        "SELECT coalesce(max(no) + 1, 0) FROM __pocketsync_column WHERE tbl = ?1",
-        [table_no],
+        "SELECT coalesce(max(no) + 1, ?2) FROM __pocketsync_column WHERE tbl = ?1 AND no >= ?2 AND no < ?3",
+        (table_no, first, end),
         |row| row.get(0),
     )?;
     engine
@@ -112,6 +117,10 @@ fn add_column(engine: &mut Engine, table_no: u32, name: &str) -> Result<u32, Sto
         .execute("INSERT INTO __pocketsync_column(tbl, no, name) VALUES(?1, ?2, ?3)", (table_no, no, name))?;
     if let Some(table) = Arc::make_mut(&mut engine.catalog).tables.get_mut(&table_no) {
         table.numbers.insert(name.to_owned(), no);
+    }
+    let Catalog { tables, renames, .. } = Arc::make_mut(&mut engine.catalog);
+    if let (Some(share), Some(table)) = (&share, tables.get_mut(&table_no)) {
+        merging::learn(&engine.conn, table, renames, share, no)?;
     }
     Ok(no)
 }

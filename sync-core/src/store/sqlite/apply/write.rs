@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::affinity::may_change;
 use super::super::catalog::{Table, UniqueKey};
 use super::super::engine::Engine;
+use super::super::merging;
 use super::super::park::redirect;
 use super::super::park::row::{LocalKey, Row, RowKey, is_identity};
 use super::super::park::table_sql::{self, Refusal};
@@ -253,6 +254,11 @@ fn local_row(
             }
             continue;
         }
+        if let Some(shown) = merging::shown(table, &row.record, column.no) {
+            positions.push(position);
+            values.push(shown);
+            continue;
+        }
         let merged = super::super::park::claims::merged(table, &key.1, &row.record, position);
         let Some(merged) = merged else { continue };
         let value =
@@ -284,6 +290,11 @@ fn write_row(engine: &Engine, work: &mut Work, key: &RowKey) -> Result<Result<()
         for (position, column) in table.columns.iter().enumerate() {
             let fixed = is_identity(table, &key.1, position) || table.integer_key() == Some(position);
             if fixed || !row.columns.contains(&column.no) {
+                continue;
+            }
+            if let Some(shown) = merging::shown(table, &row.record, column.no) {
+                positions.push(position);
+                values.push(shown);
                 continue;
             }
             let Some(held) = row.record.cells.get(&column.no) else { continue };
@@ -347,6 +358,8 @@ fn unshown(
         let Some(held) = row.record.cells.get(&column.no) else { continue };
         let merged = &held.cell.value;
         let differs = match merged {
+            // What local differences are to.
+            _ if merging::is_kept(table, &row.record, column.no) => true,
             // A row with this key may come here, which the reference would then seem to mean.
             Value::Dangling(_) => true,
             // The row that it refers to has no value there: that is not what was said.

@@ -7,10 +7,11 @@ use super::super::identity::{self, Heard};
 use super::super::park::row::Row;
 use super::super::rules;
 use super::log::{self, OwnCell};
-use crate::change::RowChange;
+use crate::change::{CellChange, RowChange};
 use crate::clock::Version;
 use crate::conflict::{LoggedConflict, OnDelete, Strategy, Winner, Write, Written};
 use crate::id::SiteId;
+use crate::merge::{Cell, share};
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -104,7 +105,7 @@ impl Detector {
             && record.life.is_alive()
             && !merged.is_alive()
         {
-            let cells = record.cells.iter().map(|(column, held)| (*column, held.cell.value.clone()));
+            let cells = record.cells.iter().map(|(column, held)| (*column, held.cell.clone()));
             let here = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
             let came = Write::new(Written::Deleted, death);
             let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Came, DELETE_WINS);
@@ -115,7 +116,10 @@ impl Detector {
             && !record.life.is_alive()
             && !merged.is_alive()
         {
-            let cells = change.cells.iter().map(|cell| (columns[cell.column as usize], cell.value.clone()));
+            let cells = change.cells.iter().map(|cell| {
+                let CellChange { version, value, .. } = cell.clone();
+                (columns[cell.column as usize], Cell { version, value })
+            });
             let here = Write::new(Written::Deleted, death);
             let came = Write::new(Written::Row(self.named(engine, table_no, cells)?), newest);
             let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Here, DELETE_WINS);
@@ -128,15 +132,15 @@ impl Detector {
         &self,
         engine: &Engine,
         table_no: u32,
-        cells: impl Iterator<Item = (u32, Value)>,
+        cells: impl Iterator<Item = (u32, Cell)>,
     ) -> Result<BTreeMap<String, Value>, StoreError> {
-        let mut named = BTreeMap::new();
-        for (column, value) in cells {
+        let mut named = Vec::new();
+        for (column, cell) in cells {
             if let Some(name) = engine.wire_column_name(table_no, column)? {
-                named.insert(name, value);
+                named.push((name, cell));
             }
         }
-        Ok(named)
+        Ok(share::row(named.iter().map(|(name, cell)| (name.as_str(), cell))))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of an entry")]

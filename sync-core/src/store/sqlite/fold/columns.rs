@@ -1,6 +1,9 @@
 //! Versions given to the columns of one row.
 
+use std::collections::BTreeSet;
+
 use super::super::catalog::Table;
+use super::super::merging::SHARES_FROM;
 use super::super::row_clock::{ColumnClock, RowClock};
 use super::journal::Form;
 use crate::clock::Version;
@@ -18,14 +21,20 @@ pub(super) struct Cells {
     pub(super) integer_key: Option<u32>,
     /// The columns that are written together.
     registers: Vec<Vec<u32>>,
+    /// The columns that merge, whose versions are not given here.
+    merged: BTreeSet<u32>,
 }
 
 impl Cells {
     pub(super) fn of(table: &Table, form: Form) -> Self {
         // A key is no cell where it is the identity.
         let is_cell = |position: &usize| form != Form::Natural || !table.key.contains(position);
-        let mut unknown: Vec<u32> =
-            table.numbers.values().copied().filter(|&no| table.position(no).is_none()).collect();
+        let mut unknown: Vec<u32> = table
+            .numbers
+            .values()
+            .copied()
+            .filter(|&no| no < SHARES_FROM && table.position(no).is_none())
+            .collect();
         unknown.sort_unstable();
         Cells {
             local: (0..table.columns.len()).filter(is_cell).map(|at| table.columns[at].no).collect(),
@@ -33,12 +42,13 @@ impl Cells {
             count: table.column_count(),
             integer_key: table.integer_key().map(|at| table.columns[at].no),
             registers: table.registers.clone(),
+            merged: table.merges.keys().copied().collect(),
         }
     }
 
     /// Whether an update of these columns is a write of a column: of one of them, or of one that
     /// changes with them.
-    fn is_written(&self, written: &impl Fn(u32) -> bool, column: u32) -> bool {
+    pub(super) fn is_written(&self, written: &impl Fn(u32) -> bool, column: u32) -> bool {
         let mut registers = self.registers.iter().filter(|register| register.contains(&column));
         written(column) || registers.any(|register| register.iter().any(|&other| written(other)))
     }
@@ -57,7 +67,7 @@ impl Cells {
 
     /// All local columns were written at once, under an identity that stays.
     pub(super) fn rewrite(&self, clock: &mut RowClock, version: Version, seq: u64) {
-        self.rebase(clock, version, seq, |_| Some((version, seq)));
+        self.rebase(clock, version, seq, |column| (!self.merged.contains(&column)).then_some((version, seq)));
         clock.hint = None;
     }
 
@@ -69,7 +79,8 @@ impl Cells {
         version: Version,
         seq: u64,
     ) {
-        for &column in self.local.iter().filter(|&&column| self.is_written(&written, column)) {
+        let plain = self.local.iter().filter(|column| !self.merged.contains(column));
+        for &column in plain.filter(|&&column| self.is_written(&written, column)) {
             if version > clock.column(column).0 {
                 clock.set_column(column, version, seq);
             }
@@ -92,12 +103,14 @@ impl Cells {
         local: impl Fn(u32) -> Option<(Version, u64)>,
     ) {
         let of = |column: &u32| local(*column).unwrap_or_else(|| clock.column(*column));
+        let shares = clock.exceptions.iter().filter(|held| held.column >= SHARES_FROM);
         let mut exceptions: Vec<ColumnClock> = self
             .local
             .iter()
             .map(|column| (*column, of(column)))
             .chain(self.unknown.iter().map(|column| (*column, clock.column(*column))))
-            .filter(|(_, held)| *held != (version, seq))
+            .chain(shares.map(|held| (held.column, (held.version, held.seq))))
+            .filter(|(column, held)| *column >= SHARES_FROM || *held != (version, seq))
             .map(|(column, (version, seq))| ColumnClock { column, version, seq })
             .collect();
         exceptions.sort_by_key(|held| held.column);

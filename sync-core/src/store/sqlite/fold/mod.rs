@@ -7,9 +7,10 @@
 //! displaced  rows whose key means another row
 //! freed      integers that REPLACE freed, and that others have since
 //! columns    versions of one row's columns     writes   clocks on their way to the file
+//! merged     what writes make of columns that merge
 //! ```
 //!
-//! No value of the user's is read: whether a row exists now is asked in the statement that reads
+//! No value of the user's is read, but in columns that merge: whether a row exists now is asked in the statement that reads
 //! the journal, and the rest is in the entries. All rows of one fold share one log number, since
 //! what it sees are whole committed transactions.
 
@@ -18,6 +19,7 @@ mod displaced;
 mod freed;
 mod journal;
 mod mask;
+mod merged;
 mod moves;
 mod settle;
 mod timeline;
@@ -30,6 +32,7 @@ use super::catalog::Table;
 use super::engine::Engine;
 use super::system::flag;
 use crate::clock::{Hlc, Version};
+use crate::conflict::RULES_TABLE;
 use crate::id::{RowId, SiteId};
 use crate::store::StoreError;
 use crate::value::Value;
@@ -57,6 +60,8 @@ pub struct Folded {
     pub touched: Touched,
     /// The rows of tables that others refer to which are no longer under the key they had.
     pub left: Left,
+    /// Whether the rules were written.
+    pub(crate) ruled: bool,
 }
 
 /// Folds the journal in the transaction that is open, and shows what that made room for.
@@ -70,6 +75,9 @@ pub fn run(engine: &mut Engine) -> Result<Option<u64>, StoreError> {
     let Some(folded) = fold(engine)? else { return Ok(None) };
     let shown = super::park::after_fold(engine, &folded)?;
     engine.shown_by_folds.extend(shown);
+    if folded.ruled {
+        super::merging::refresh(engine)?;
+    }
     Ok(Some(folded.seq))
 }
 
@@ -98,7 +106,10 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     for table in naturals {
         folding.natural(&table, &timeline, old_ids.remove(&table.no).unwrap_or_default())?;
     }
-    let folded = folding.finish()?;
+    let mut folded = folding.finish()?;
+    if let Some(folded) = &mut folded {
+        folded.ruled = tables.iter().any(|table| table.name == RULES_TABLE);
+    }
     if timeline.left_out {
         for (&table_no, &(first, last)) in &timeline.tables {
             engine
@@ -329,6 +340,6 @@ impl<'e> Folding<'e> {
         let Some(seq) = self.seq else { return Ok(None) };
         self.engine.meta.clock = i64::try_from(self.top.bits()).unwrap_or(i64::MAX);
         log(self.engine, seq)?;
-        Ok(Some(Folded { seq, touched: self.touched, left: self.left }))
+        Ok(Some(Folded { seq, touched: self.touched, left: self.left, ruled: false }))
     }
 }

@@ -10,6 +10,7 @@ use super::super::system::AsideReason;
 use super::Folding;
 use super::columns::Cells;
 use super::journal::{Form, Key, Known};
+use super::merged::{Merged, Written};
 use super::work::Work;
 use super::writes::{Put, Writes};
 use crate::clock::Version;
@@ -29,6 +30,8 @@ pub(super) struct Settling<'f, 'e> {
     /// What the keys meant before this fold, where that depends on other rows.
     old_ids: &'f BTreeMap<Key, RowId>,
     writes: Writes,
+    /// The columns that merge; `None` where there are none.
+    merged: Option<Merged<'f>>,
     /// The last plain birth, stored: rows that are inserted in one millisecond have equal clocks.
     plain: Option<(Version, Vec<u8>)>,
 }
@@ -48,7 +51,8 @@ impl<'f, 'e> Settling<'f, 'e> {
                 .exists([table.no])?;
         let cells = Cells::of(table, form);
         let writes = Writes::default();
-        Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, plain: None })
+        let merged = (!table.merges.is_empty()).then(|| Merged::new(table, folding.site));
+        Ok(Settling { folding, table, form, cells, has_past, old_ids, writes, merged, plain: None })
     }
 
     /// Settles these rows, and writes their clocks.
@@ -173,12 +177,19 @@ impl<'f, 'e> Settling<'f, 'e> {
         version = self.folding.above(version, life.versions().max());
         let mut clock = self.cells.born(version, seq);
         clock.life = Life { born: Some(version), ..life };
+        let past = record.clone().unwrap_or_default();
         if let Some(record) = record {
             self.keep_unknown(&id, &mut clock, record)?;
         }
         for (mask, ms) in &work.written {
             let later = self.folding.version(*ms);
             self.cells.write(&mut clock, |column| mask.has(column), later, seq);
+        }
+        if let Some(merged) = &mut self.merged {
+            let version = self.folding.version(work.last).max(version);
+            let at = work.key.local(self.form);
+            let written = Written { id: &id, at: &at, version, seq, inserted: true, held: past };
+            merged.settle(self.folding.engine, &mut clock, written, (&self.cells, &|_| true))?;
         }
         self.folding.touch(self.table, &id);
         refs::note_dangling(self.folding.engine, self.table.no, &id)?;
@@ -259,6 +270,9 @@ impl<'f, 'e> Settling<'f, 'e> {
             self.cells.write(&mut clock, |column| Some(column) == key, version, seq);
         }
         let Some(known) = &work.known else { return Ok(()) };
+        if self.merged.is_some() {
+            self.merge_columns(&work, known, &mut clock, seq)?;
+        }
         if before.shadowed || self.folding.watches(self.table) {
             let id = self.known_id(&work, known)?;
             self.folding.touch(self.table, &id);
@@ -279,6 +293,25 @@ impl<'f, 'e> Settling<'f, 'e> {
         Ok(())
     }
 
+    /// Columns of a row that goes on, and that merge.
+    fn merge_columns(
+        &mut self,
+        work: &Work,
+        known: &Known,
+        clock: &mut RowClock,
+        seq: u64,
+    ) -> Result<(), StoreError> {
+        let id = self.known_id(work, known)?;
+        let version = self.folding.version(work.last);
+        let Some(merged) = &mut self.merged else { return Ok(()) };
+        let held = merged.held(self.folding.engine, &id, clock)?;
+        let at = work.key.local(self.form);
+        let written = Written { id: &id, at: &at, version, seq, inserted: false, held };
+        let is_written =
+            |column: u32| work.inserted.is_some() || work.written.iter().any(|(mask, _)| mask.has(column));
+        merged.settle(self.folding.engine, clock, written, (&self.cells, &is_written))
+    }
+
     /// A written cell shows what was written: no other value stands behind it.
     fn drop_shadows(
         &mut self,
@@ -287,7 +320,8 @@ impl<'f, 'e> Settling<'f, 'e> {
         written: impl Fn(u32) -> bool,
     ) -> Result<(), StoreError> {
         let shadows = refs::shadows(self.folding.engine, self.table.no, id)?;
-        let local = |column: &u32| self.table.position(*column).is_some();
+        let local =
+            |column: &u32| self.table.position(*column).is_some() && !self.table.merges.contains_key(column);
         clock.shadowed = false;
         for (column, value) in shadows {
             if local(&column) && written(column) {

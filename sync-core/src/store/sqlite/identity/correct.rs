@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::fold::offset_in_effect;
+use super::super::merging::births::{self, Births};
 use super::super::row_clock::RowClock;
 use super::folds::{self, Fold};
 use super::visit;
@@ -152,13 +153,17 @@ fn rewrite(
         }
     };
     let mut any = false;
+    let births = Births::before(engine, offered)?;
     visit::clocks(engine, offered, |_, clock| {
         let changed = each_version(clock, correct);
         any |= changed;
         changed
     })?;
+    births.follow(engine)?;
     for (table, id, mut record) in visit::records(engine, offered)? {
+        let born = record.life.born;
         let mut changed = each_life(&mut record.life, correct);
+        births::follow_in(engine, table, &mut record, born);
         for held in record.cells.values_mut() {
             changed |= correct(&mut held.cell.version);
         }

@@ -3,6 +3,7 @@
 
 use super::super::conflict;
 use super::super::engine::Engine;
+use super::super::merging;
 use super::super::park;
 use super::super::refs;
 use super::correct::{each_life, each_version};
@@ -52,6 +53,7 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::put_shadow(engine, table, &id, column, &mint.value(&value))?;
         }
     }
+    merging::before::part(engine, &mint, kept)?;
     let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
     for table in tables {
         for id in refs::dangling(engine, table)? {

@@ -2,6 +2,7 @@
 
 use super::super::engine::Engine;
 use super::super::fold;
+use super::super::merging;
 use super::peers::Known;
 use super::{correct, folds, fork, heard, peers};
 use crate::clock::Hlc;
@@ -134,6 +135,7 @@ pub fn acked(engine: &mut Engine, site: SiteId, cursor: &Cursor) -> Result<(), S
     if known.resend_until == 0 && certain / PRUNE_EVERY > known.acked.seq / PRUNE_EVERY {
         folds::prune(engine, site, certain)?;
     }
+    merging::before::acknowledged(engine, certain)?;
     known.acked = remembered(&engine.lineage, certain);
     peers::put(engine, site, &known)
 }

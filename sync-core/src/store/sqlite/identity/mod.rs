@@ -15,7 +15,7 @@ mod fork;
 mod heard;
 mod meeting;
 mod peers;
-mod visit;
+pub(super) mod visit;
 
 pub(super) use folds::is_ahead;
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};

@@ -95,7 +95,7 @@ pub(super) fn clocks(
 }
 
 /// The local keys of shown rows that changed after `after` and have merged values beside them.
-pub(super) fn shadowed(engine: &Engine, after: u64) -> Result<Vec<(u32, LocalKey)>, StoreError> {
+pub(in super::super) fn shadowed(engine: &Engine, after: u64) -> Result<Vec<(u32, LocalKey)>, StoreError> {
     let mut keys = Vec::new();
     for (table, with_id, name) in clock_tables(engine) {
         let count = if with_id { 1 } else { table.key.len() };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::super::catalog::Catalog;
 use super::super::refs::value;
@@ -22,11 +22,7 @@ impl Defaults {
         for table in catalog.tables.values() {
             for (position, column) in table.columns.iter().enumerate() {
                 let Some(sql) = &column.default else { continue };
-                let upper = sql.to_ascii_uppercase();
-                let literal = upper.starts_with('\'') || !(upper.contains("CURRENT_") || upper.contains('('));
-                if literal {
-                    let read = |row: &Row<'_>| Ok(value(row.get_ref(0)?));
-                    let found = conn.query_row(&format!("SELECT {sql}"), [], read)?;
+                if let Some(found) = literal(conn, sql)? {
                     defaults.insert((table.no, position), found);
                 }
             }
@@ -38,4 +34,14 @@ impl Defaults {
     pub(crate) fn get(&self, table_no: u32, position: usize) -> Option<&Value> {
         self.0.get(&(table_no, position))
     }
+}
+
+/// The value of a DEFAULT that is the same on every replica.
+pub(in super::super) fn literal(conn: &Connection, sql: &str) -> rusqlite::Result<Option<Value>> {
+    let upper = sql.to_ascii_uppercase();
+    if !upper.starts_with('\'') && (upper.contains("CURRENT_") || upper.contains('(')) {
+        return Ok(None);
+    }
+    let found = conn.query_row(&format!("SELECT {sql}"), [], |row| Ok(value(row.get_ref(0)?)))?;
+    Ok(Some(found))
 }

@@ -40,7 +40,7 @@ mod behind;
 mod claimants;
 pub(super) mod claims;
 pub(super) mod contest;
-mod defaults;
+pub(super) mod defaults;
 mod evaluate;
 pub(super) mod index;
 pub(super) mod links;
@@ -191,6 +191,7 @@ pub fn adopt_columns(engine: &mut Engine, table_no: u32) -> Result<Shown, StoreE
         let Some(last) = batch.last() else { return Ok(shown) };
         after.clone_from(&last.0);
         let mut changed = BTreeSet::new();
+        let table = &engine.catalog.tables[&table_no];
         for (bytes, _) in batch {
             let key = (table_no, expand_id(&bytes, &engine.sites)?);
             let row = work.load(engine, &key)?;
@@ -199,6 +200,7 @@ pub fn adopt_columns(engine: &mut Engine, table_no: u32) -> Result<Shown, StoreE
             }
             // What the table shows as it was merged needs no shadow any more.
             row.columns.extend(row.shadows.keys().copied());
+            row.columns.extend(row.shadows.keys().filter_map(|&share| table.shared_by(share)));
             row.dirty = true;
             changed.insert(key);
         }

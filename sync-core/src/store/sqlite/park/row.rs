@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
+use super::super::merging::SHARES_FROM;
 use super::super::refs;
 use super::super::row_clock::{ColumnClock, RowClock};
 use super::super::system::AsideReason;
@@ -202,6 +203,7 @@ pub(crate) fn packed(
 ) -> RowClock {
     let own =
         |column: &u32| !table.position(*column).is_some_and(|position| is_identity(table, id, position));
+    let (cells, shares) = cells.split_at(cells.partition_point(|cell| cell.column < SHARES_FROM));
     let base_columns = cells.iter().map(|cell| cell.column).rfind(own).map_or(0, |column| column + 1);
     let born = life.born.unwrap_or(Version::GENESIS);
     let (base, base_seq) = most_common(cells).unwrap_or((born, life_seq));
@@ -211,7 +213,8 @@ pub(crate) fn packed(
         let clock = found.map_or(never, |index| cells[index]);
         ((clock.version, clock.seq) != (base, base_seq)).then_some(clock)
     };
-    let exceptions = (0..base_columns).filter(own).filter_map(column_clock).collect();
+    let exceptions = (0..base_columns).filter(own).filter_map(column_clock).chain(shares.iter().copied());
+    let exceptions = exceptions.collect();
     RowClock { life, life_seq, base, base_seq, base_columns, shadowed: false, hint: None, exceptions }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::super::affinity::keeps;
 use super::super::catalog::Table;
 use super::super::engine::Engine;
+use super::super::merging;
 use super::super::refs;
 use super::claims::Claim;
 use super::defaults::Defaults;
@@ -114,6 +115,9 @@ impl Work {
         position: usize,
     ) -> Result<Option<Value>, StoreError> {
         let Some(row) = self.rows.get(key) else { return Ok(None) };
+        if let Some(shown) = merging::shown(table, &row.record, table.columns[position].no) {
+            return Ok(Some(shown));
+        }
         let merged = super::claims::merged(table, &key.1, &row.record, position)
             .or_else(|| self.defaults.get(table.no, position));
         let Some(merged) = merged else { return Ok(Some(Value::Null)) };

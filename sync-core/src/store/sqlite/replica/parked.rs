@@ -8,13 +8,14 @@ use super::handle::Replica;
 use super::options::ReplicaOptions;
 use crate::clock::Version;
 use crate::id::RowId;
+use crate::merge::share;
 use crate::store::sqlite::apply::Shown;
 use crate::store::sqlite::catalog::Table;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::park::{self, claims::merged, work::Work};
 use crate::store::sqlite::row_clock::expand_id;
 use crate::store::sqlite::system::AsideReason;
-use crate::store::sqlite::{apply, connection, fold, refs, schema_change};
+use crate::store::sqlite::{apply, connection, fold, merging, refs, schema_change};
 use crate::store::{Record, ShownRows, StoreError, StoreErrorKind};
 use crate::value::Value;
 
@@ -228,13 +229,15 @@ fn values(
         let names = names.query_map([no], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let names: BTreeMap<u32, String> = names.collect::<rusqlite::Result<_>>()?;
         let cells = record.cells.iter();
-        let values = cells.filter_map(|(no, held)| Some((names.get(no)?.clone(), held.cell.value.clone())));
-        return Ok((Vec::new(), values.collect()));
+        let values = share::row(cells.filter_map(|(no, held)| Some((names.get(no)?.as_str(), &held.cell))));
+        return Ok((Vec::new(), values));
     };
     let value = |at: usize| merged(table, id, record, at).cloned();
     let key: Option<Vec<Value>> = table.key.iter().map(|&at| value(at)).collect();
     let columns = table.columns.iter().enumerate();
-    let values = columns.filter_map(|(at, column)| Some((column.name.clone(), value(at)?)));
+    let shown = |at: usize| merging::shown(table, record, table.columns[at].no);
+    let values =
+        columns.filter_map(|(at, column)| Some((column.name.clone(), shown(at).or_else(|| value(at))?)));
     Ok((key.unwrap_or_default(), values.collect()))
 }
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::super::catalog::{Column, IdentityKind, Table};
 use super::super::catalog_load::{column_numbers, local_column_numbers, local_table_number, table_number};
 use super::super::introspect::{RawKey, RawTable};
+use super::super::merging::SHARES_FROM;
 use super::super::names;
 
 /// Marks a table as tracked, and gives it a number if it has none.
@@ -45,7 +46,7 @@ pub(in super::super) fn table(
 pub(in super::super) fn columns(conn: &Connection, table_no: u32, raw: &RawTable) -> rusqlite::Result<()> {
     let known = local_column_numbers(conn, table_no)?;
     let elsewhere = column_numbers(conn, table_no)?;
-    let mut next = elsewhere.values().max().map_or(0, |no| no + 1);
+    let mut next = elsewhere.values().filter(|no| **no < SHARES_FROM).max().map_or(0, |no| no + 1);
     for column in raw.columns.iter().filter(|column| !column.generated) {
         if known.keys().any(|name| name.eq_ignore_ascii_case(&column.name)) {
             continue;

@@ -12,6 +12,7 @@ use super::super::catalog::IdentityKind;
 use super::super::engine::Engine;
 use super::super::genesis;
 use super::super::introspect::{self, RawKey};
+use super::super::merging;
 use super::super::refs::{self, value};
 use super::super::row_clock::{RowClock, expand_id};
 use super::super::schema_notes::{self, Kind};
@@ -56,6 +57,7 @@ pub(in super::super) fn begin(engine: &mut Engine, no: u32) -> Result<Option<Bef
         old = old_clocks(no),
         null = null_key_clock_table(no),
     ))?;
+    merging::forget(engine, no)?;
     let identity = match raw.key {
         RawKey::Rowid(_) => IdentityKind::Surrogate,
         _ => IdentityKind::Natural,

@@ -35,7 +35,9 @@ pub(super) struct Waiting {
 impl Plan {
     /// `None`: no row of this table is that simple.
     pub(super) fn new(table: &Table, links: &Links) -> Option<Plan> {
-        if !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some()) {
+        if !table.merges.is_empty()
+            || !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some())
+        {
             return None;
         }
         let mut free = vec![true; table.columns.len()];

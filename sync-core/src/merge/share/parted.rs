@@ -1,0 +1,26 @@
+//! A share whose site goes on elsewhere: what of it belongs to a new site.
+
+use super::{Base, Part, Share};
+use crate::conflict::MergeType;
+use crate::id::SiteId;
+
+impl Share {
+    /// What was contributed after `before`, which stays the share of the site `old`: together they make
+    /// what this one makes. `goes_on`: this one contains what `before` contributed.
+    pub fn since(&self, merge: MergeType, before: &Share, goes_on: bool, old: SiteId) -> Share {
+        if !goes_on || before.resets != self.resets {
+            return self.clone();
+        }
+        let base = if before.base == self.base { Base::Inherited } else { self.base.clone() };
+        let part = match (&self.part, &before.part) {
+            (Part::Counter(Some(all)), Part::Counter(Some(first))) => {
+                let rest = all.since(first);
+                if rest.is_zero() { Part::none(merge) } else { Part::Counter(Some(rest)) }
+            }
+            (Part::Set(all), Part::Set(first)) => Part::Set(all.since(first, old)),
+            // The outermost value stays what it is, whoever says it.
+            (part, _) => part.clone(),
+        };
+        Share { born: self.born, resets: self.resets, base, part }
+    }
+}
