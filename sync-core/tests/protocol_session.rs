@@ -337,7 +337,7 @@ fn what_is_committed_after_the_link_was_lost_is_still_told() {
         loop {
             match session.poll_output() {
                 Output::Admit(_) => {
-                    let admitted = Admitted { identity: "x".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("x", Rights::ALL);
                     session.handle_admission(now, Ok(admitted));
                 }
                 Output::Store(id, request @ pocketsync_core::store::StoreRequest::Apply { .. }) => {

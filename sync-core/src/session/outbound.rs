@@ -148,6 +148,16 @@ impl Session {
         self.pump_outbound(now);
     }
 
+    /// Tells a peer that may not read that it has all that it is going to get, or it would wait for it.
+    pub(super) fn tell_nothing(&mut self) {
+        if let Phase::Live(link) = &self.phase
+            && !link.rights.read
+        {
+            let stands = link.outbound.sent.clone();
+            self.push(stands, true, Body::Empty, Seen::default());
+        }
+    }
+
     /// Whether the other side is told of changes.
     pub(super) fn may_tell(&self) -> bool {
         matches!(&self.phase, Phase::Live(link) if link.rights.read)
