@@ -38,7 +38,7 @@ Examples:
   pocketsync hub --data ./hub --listen [::]:9320 --token-file token \\
       --tls-cert cert.pem --tls-key key.pem          for others; or put a proxy with TLS before it
 
-  pocketsync hub --data ./hub --tokens tokens.toml   devices with tokens of their own: `pocketsync token --help`
+  pocketsync hub --data ./hub --tokens tokens.toml    every device its own token and rights
 
 One port takes WebSockets and, where a network breaks these, the same frames over HTTP. GET /health says whether
 it is well, GET /metrics what it has done, for Prometheus.

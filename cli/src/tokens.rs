@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use pocketsync::admission::{Rights, ScopePattern, TokenDigest, TokenEntry, parse_tokens};
 use serde::Serialize;
 use tempfile::NamedTempFile;
@@ -60,7 +60,7 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-#[group(id = "rights", args = ["read", "write"], required = true, multiple = true)]
+#[command(group(ArgGroup::new("rights").args(["read", "write"]).required(true).multiple(true)))]
 struct New {
     /// The file with what every token may do; made if it is missing
     #[arg(long, value_name = "FILE")]

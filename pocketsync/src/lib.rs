@@ -47,6 +47,7 @@
 //! | `axum` | the same as an axum `Router` |
 //! | `tls` | TLS under either; the caller brings the rustls configuration |
 //! | `token-file` | `admission::TokenFile`: a file with what every token may do |
+//! | `jwt` | `admission::Jwt`: signed tokens of an identity provider |
 //! | `testkit` | links in memory, virtual time, and the conformance kit for transports |
 //!
 //! Two copies of SQLite in one process break each other's POSIX locks: an application that links

@@ -12,6 +12,10 @@
 //! and what is taken away from a token ends the sessions that are open.
 
 #[cfg(any(feature = "token-file", feature = "jwt"))]
+mod grant;
+#[cfg(feature = "jwt")]
+mod jwt;
+#[cfg(any(feature = "token-file", feature = "jwt"))]
 mod patterns;
 #[cfg(any(feature = "token-file", feature = "jwt"))]
 mod reload;
@@ -21,6 +25,8 @@ mod token_file;
 pub use pocketsync_core::admission::*;
 pub use pocketsync_core::session::{AdmitRequest, Admitted, Rights};
 
+#[cfg(feature = "jwt")]
+pub use jwt::{Jwt, JwtKeys};
 #[cfg(any(feature = "token-file", feature = "jwt"))]
 pub use patterns::{InvalidPattern, ScopePattern};
 #[cfg(any(feature = "token-file", feature = "jwt"))]

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use toml::value::Datetime;
 
 use super::ScopePattern;
+use super::grant::{self, Right};
 use super::reload::{self, ReloadError, Reloaded};
 
 /// Admission by a file that says what every token may do.
@@ -103,9 +104,7 @@ impl Admission for TokenFile {
         if entry.expires_at_ms.is_some_and(|at| at <= self.runtime.now().wall_ms) {
             return Err(refused(ErrorCode::Unauthorized, "the token has expired"));
         }
-        if !entry.scopes.iter().any(|pattern| pattern.matches(&request.scope)) {
-            return Err(refused(ErrorCode::Forbidden, "the token is not for this scope"));
-        }
+        grant::check_scope(&entry.scopes, &request.scope)?;
         let mut admitted = Admitted::new(&entry.name, entry.rights);
         admitted.expires_at_ms = entry.expires_at_ms;
         Ok(admitted)
@@ -205,21 +204,13 @@ struct Token {
     expires: Option<Datetime>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Right {
-    Read,
-    Write,
-}
-
 impl Token {
     fn entry(self) -> Result<TokenEntry, String> {
         if self.name.trim().is_empty() {
             return Err("the name is empty".to_owned());
         }
         let digest = self.sha256.parse().map_err(|error: InvalidDigest| error.to_string())?;
-        let write = self.rights.contains(&Right::Write);
-        let rights = Rights { read: self.rights.contains(&Right::Read), write, relay: write };
+        let rights = Right::all_of(&self.rights);
         if !rights.read && !rights.write {
             return Err("it has no rights; take the entry out, or give it \"read\" or \"write\"".to_owned());
         }
