@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pocketsync::admission::{Admission, Open, SharedToken};
 use pocketsync::driver::{HubOptions, HubServer};
 use pocketsync::http::{HttpHub, HttpHubOptions};
 use pocketsync::runtime::TokioRuntime;
@@ -16,11 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
+use crate::admission::{self, HubAdmission};
 use crate::failure::{self, Context, Failure, Outcome};
 use crate::output::print;
 use crate::signals::Signals;
 use crate::tls::HubTls;
-use crate::token;
 
 /// How long a client's TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +38,8 @@ Examples:
   pocketsync hub --data ./hub --listen [::]:9320 --token-file token \\
       --tls-cert cert.pem --tls-key key.pem          for others; or put a proxy with TLS before it
 
+  pocketsync hub --data ./hub --tokens tokens.toml    every device its own token and rights
+
 One port takes WebSockets and, where a network breaks these, the same frames over HTTP. GET /health says whether
 it is well, GET /metrics what it has done, for Prometheus.
 
@@ -51,32 +52,31 @@ pub(crate) struct Args {
     /// The folder for the hub's database; made if it is missing
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// A file with the token that devices must bring [or set POCKETSYNC_TOKEN]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    admission: HubAdmission,
     #[command(flatten)]
     tls: HubTls,
 }
 
 /// Serves until a signal comes.
 pub(crate) fn run(args: Args) -> failure::Result {
-    let token = token::resolve(None, args.token_file.as_ref())?;
+    let asked = args.admission.choose()?;
     let tls = args.tls.config()?;
     crate::asynchronous(async {
-        let addresses = resolve(&args.listen, token.is_some()).await?;
+        let addresses = resolve(&args.listen, asked.is_some()).await?;
         let mut signals = Signals::listen()?;
         let listener =
             TcpListener::bind(&addresses[..]).await.map_err(|error| cannot_listen(&args, &error))?;
         let data = args.data.clone();
         let store = tokio::task::spawn_blocking(move || open(&data)).await.context("the store")??;
-        let admission: Arc<dyn Admission> = match &token {
-            Some(token) => Arc::new(SharedToken::new(token)),
-            None => Arc::new(Open),
-        };
         let runtime = Arc::new(TokioRuntime::current());
+        let (admission, watch) = admission::open(asked, &runtime)?;
         let (server, driver) = HubServer::new(store, admission, runtime.clone(), HubOptions::default());
         let http = HttpHub::new(server.clone(), runtime, HttpHubOptions::default());
         let driver = tokio::spawn(driver);
+        if let Some(watch) = watch {
+            tokio::spawn(watch(server.clone()));
+        }
         let address = listener.local_addr().context("the listening address")?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         print(&format!("listening on {scheme}://{address}\n"))?;
@@ -121,7 +121,7 @@ async fn resolve(listen: &str, has_token: bool) -> failure::Result<Vec<SocketAdd
     Err(Failure::new(format!(
         "{listen} can be reached from other machines, and without a token everybody there could read and write everything"
     ))
-    .hint("put a secret into a file and add --token-file FILE (or set POCKETSYNC_TOKEN), or listen on 127.0.0.1"))
+    .hint("make tokens with `pocketsync token new` and add --tokens FILE, or put one secret into a file and add --token-file FILE; or listen on 127.0.0.1"))
 }
 
 /// Lets in whoever comes, over WebSocket or HTTP.

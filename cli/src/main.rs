@@ -1,5 +1,6 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
+mod admission;
 mod conflicts;
 mod connector;
 mod demo;
@@ -20,6 +21,7 @@ mod sync;
 mod table;
 mod tls;
 mod token;
+mod tokens;
 mod track;
 mod untrack;
 
@@ -77,6 +79,7 @@ enum Command {
     Diff(diff::Args),
     Conflicts(conflicts::Args),
     Rules(rules::Args),
+    Token(tokens::Args),
     Demo(demo::Args),
 }
 
@@ -93,6 +96,7 @@ impl Command {
             Command::Diff(args) => diff::run(args),
             Command::Conflicts(args) => conflicts::run(args),
             Command::Rules(args) => rules::run(args),
+            Command::Token(args) => tokens::run(args),
             Command::Demo(args) => demo::run(args),
         }
     }

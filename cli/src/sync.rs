@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// The token for the hub; other users of this machine can see it [or set POCKETSYNC_TOKEN]
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
-    /// A file with the token for the hub
+    /// A file with the token for the hub; read again for every connection
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// At a wss:// or https:// address: trusts these certificates (PEM) in place of the system's
@@ -94,7 +94,13 @@ pub(crate) fn run(args: Args) -> Result {
         let connector = Metered { connector: Chosen(connector), meter: Arc::clone(&meter) };
         let mut options = ClientOptions::default();
         if let Some(token) = token {
-            options = options.with_token(token);
+            let file = args.token_file.clone().filter(|_| args.token.is_none());
+            options = options.with_token_from(move |_refused| {
+                // A token may be replaced in its file while we run.
+                let again = file.as_ref().and_then(|file| token::resolve(None, Some(file)).ok().flatten());
+                let token = again.unwrap_or_else(|| token.clone());
+                async move { Some(token) }
+            });
         }
         let applied = replica::count_applied(&replica);
         let (client, driver) = Client::new(

@@ -34,6 +34,7 @@ fn help_teaches_and_documents_the_exit_codes() {
         "diff",
         "conflicts",
         "rules",
+        "token",
         "demo",
     ];
     for command in commands {

@@ -151,7 +151,7 @@ impl World {
                             session.handle_store(now, id, reply);
                         }
                         Output::Admit(_) => {
-                            let admitted = Admitted { identity: "somebody".to_owned(), rights: Rights::ALL };
+                            let admitted = Admitted::new("somebody", Rights::ALL);
                             session.handle_admission(now, Ok(admitted));
                         }
                         Output::Closed(end) => {

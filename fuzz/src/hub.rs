@@ -343,7 +343,7 @@ impl World {
         };
         let refused =
             WireError { code: ErrorCode::Forbidden, message: "a stranger".to_owned(), retry_after_ms: None };
-        rights.map(|rights| Admitted { identity: "somebody".to_owned(), rights }).ok_or(refused)
+        rights.map(|rights| Admitted::new("somebody", rights)).ok_or(refused)
     }
 
     /// The strangers go, and the devices stay connected until nothing moves.

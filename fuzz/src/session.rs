@@ -224,7 +224,7 @@ impl Rig {
             Err(WireError { code: ErrorCode::Forbidden, message: String::new(), retry_after_ms: None })
         } else {
             let rights = Rights { read: !u.ratio(1, 8u8)?, write: !u.ratio(1, 8u8)?, relay: true };
-            Ok(Admitted { identity: "somebody".to_owned(), rights })
+            Ok(Admitted::new("somebody", rights))
         };
         self.session.handle_admission(self.now, verdict);
         Ok(())
@@ -265,7 +265,7 @@ impl Rig {
                     self.peer.handle_store(self.now, id, reply);
                 }
                 Output::Admit(_) => {
-                    let admitted = Admitted { identity: "us".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("us", Rights::ALL);
                     self.peer.handle_admission(self.now, Ok(admitted));
                 }
                 Output::Wait(_) | Output::Closed(_) => return Ok(()),

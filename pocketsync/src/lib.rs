@@ -46,6 +46,8 @@
 //! | `http-hub` | the hub's side of it: `http::HttpHub` answers both, and `/health` and `/metrics` |
 //! | `axum` | the same as an axum `Router` |
 //! | `tls` | TLS under either; the caller brings the rustls configuration |
+//! | `token-file` | `admission::TokenFile`: a file with what every token may do |
+//! | `jwt` | `admission::Jwt`: signed tokens of an identity provider |
 //! | `testkit` | links in memory, virtual time, and the conformance kit for transports |
 //!
 //! Two copies of SQLite in one process break each other's POSIX locks: an application that links
@@ -56,6 +58,7 @@
 //! Every operation has an error type of its own, with a stable `code()` for programs and
 //! `is_retryable()`.
 
+pub mod admission;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod runtime;
@@ -74,8 +77,7 @@ pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]
 pub use pocketsync_core::testkit;
 pub use pocketsync_core::{
-    Bytes, admission, change, clock, conflict, driver, hub, id, lineage, merge, session, store, transport,
-    value, wire,
+    Bytes, change, clock, conflict, driver, hub, id, lineage, merge, session, store, transport, value, wire,
 };
 
 pub use pocketsync_core::admission::Admission;

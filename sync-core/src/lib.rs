@@ -35,7 +35,7 @@
 //!             Output::Transmit(frame) => frames.push(frame),
 //!             Output::Store(id, request) => session.handle_store(now, id, store.run(request)),
 //!             Output::Admit(_) => {
-//!                 let admitted = Admitted { identity: "a friend".to_owned(), rights: Rights::ALL };
+//!                 let admitted = Admitted::new("a friend", Rights::ALL);
 //!                 session.handle_admission(now, Ok(admitted));
 //!             }
 //!             Output::Wait(_) | Output::Closed(_) => return frames,

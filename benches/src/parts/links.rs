@@ -131,7 +131,7 @@ impl Links {
                     self.hub.handle_store(NOW, id, reply);
                 }
                 HubOutput::Admit { conn, .. } => {
-                    let admitted = Admitted { identity: "somebody".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("somebody", Rights::ALL);
                     self.hub.handle_admission(NOW, conn, Ok(admitted));
                 }
                 HubOutput::Closed { end, .. } => panic!("a session ended: {end:?}"),

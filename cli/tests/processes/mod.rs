@@ -140,8 +140,13 @@ impl Hub {
 
 /// Starts a sidecar that keeps a file in sync.
 pub(crate) fn sidecar(file: &Path, hub: &str, scope: &str) -> Process {
+    sidecar_with(file, hub, scope, &[])
+}
+
+/// The same with more to say.
+pub(crate) fn sidecar_with(file: &Path, hub: &str, scope: &str, more: &[&str]) -> Process {
     let mut command = pocketsync();
-    command.args(["sync", text(file), "--hub", hub, "--scope", scope, "--watch"]);
+    command.args(["sync", text(file), "--hub", hub, "--scope", scope, "--watch"]).args(more);
     let (mut process, child) = Process::spawn(command, file.with_extension("log"));
     process.child = Some(child);
     process

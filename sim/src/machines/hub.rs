@@ -143,7 +143,7 @@ impl Fleet<'_> {
                     }
                 }
                 HubOutput::Admit { conn, .. } => {
-                    let admitted = Admitted { identity: "device".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("device", Rights::ALL);
                     self.hub.machine.handle_admission(true_now(self.now), conn, Ok(admitted));
                 }
                 HubOutput::Closed { conn, .. } => {

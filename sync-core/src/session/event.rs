@@ -72,11 +72,29 @@ impl std::fmt::Debug for AdmitRequest {
 
 /// A positive answer to an [`AdmitRequest`].
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Admitted {
     /// Whom the token proved to be asking, for logs and limits.
     pub identity: String,
     /// What it may do.
     pub rights: Rights,
+    /// When that is over, as wall time in milliseconds since 1970; `None` for as long as the session
+    /// lasts. A [`HubServer`](crate::driver::HubServer) ends the session then; a session by itself does not look.
+    pub expires_at_ms: Option<u64>,
+}
+
+impl Admitted {
+    /// Lets in whom the token proved to be asking, for as long as the session lasts.
+    pub fn new(identity: impl Into<String>, rights: Rights) -> Self {
+        Admitted { identity: identity.into(), rights, expires_at_ms: None }
+    }
+
+    /// Only until then, as wall time in milliseconds since 1970.
+    #[must_use]
+    pub fn until(mut self, expires_at_ms: u64) -> Self {
+        self.expires_at_ms = Some(expires_at_ms);
+        self
+    }
 }
 
 /// What a session's other side may do.

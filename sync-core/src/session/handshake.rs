@@ -270,6 +270,7 @@ impl Session {
         }
         self.event(Event::Connected { peer: introduced.peer, offset_ms, rewound });
         self.begin_inbound(now, held, introduced.lineage);
+        self.tell_nothing();
         self.pump_outbound(now);
     }
 

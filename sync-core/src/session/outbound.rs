@@ -135,6 +135,7 @@ impl Session {
             }
             if out.is_settled() {
                 self.event(Event::UpToDate);
+                self.refuse_once_told();
             }
         } else {
             let body = Body::seal(&changeset, out.compress);
@@ -146,6 +147,21 @@ impl Session {
             self.acknowledge();
         }
         self.pump_outbound(now);
+    }
+
+    /// Tells a peer that may not read that it has all that it is going to get, or it would wait for it.
+    pub(super) fn tell_nothing(&mut self) {
+        if let Phase::Live(link) = &self.phase
+            && !link.rights.read
+        {
+            let stands = link.outbound.sent.clone();
+            self.push(stands, true, Body::Empty, Seen::default());
+        }
+    }
+
+    /// Whether the other side holds all that it may be told.
+    pub(super) fn has_told(&self) -> bool {
+        matches!(&self.phase, Phase::Live(link) if !link.rights.read || link.outbound.is_settled())
     }
 
     /// Whether the other side is told of changes.
@@ -235,6 +251,7 @@ impl Session {
         self.pump_outbound(now);
         if settled {
             self.event(Event::UpToDate);
+            self.refuse_once_told();
         }
     }
 

@@ -57,7 +57,7 @@ struct Vouched;
 impl Admission for Vouched {
     async fn admit(&self, request: &AdmitRequest) -> Result<Admitted, WireError> {
         match &request.identity {
-            Some(identity) => Ok(Admitted { identity: identity.clone(), rights: Rights::ALL }),
+            Some(identity) => Ok(Admitted::new(identity, Rights::ALL)),
             None => Err(WireError {
                 code: ErrorCode::Unauthorized,
                 message: "nobody vouches for you".to_owned(),

@@ -6,6 +6,7 @@ mod drops;
 mod fan_out;
 mod hub;
 mod reconnect;
+mod rights;
 mod status;
 mod suspend;
 mod sync_now;

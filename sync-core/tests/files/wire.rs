@@ -90,7 +90,7 @@ impl World {
                     self.with_session(id, side, |session| session.handle_store(now, request, reply));
                 }
                 Output::Admit(_) => {
-                    let admitted = Admitted { identity: "peer".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("peer", Rights::ALL);
                     let now = self.now(self.devices[n].skew_ms);
                     self.with_session(id, side, |session| session.handle_admission(now, Ok(admitted)));
                 }

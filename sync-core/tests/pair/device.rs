@@ -182,7 +182,7 @@ impl World {
                 Output::Transmit(frame) => self.transmit(link, Node::Device(n), frame),
                 Output::Store(id, request) => self.store_later(Node::Device(n), Some(link), id, request),
                 Output::Admit(_) => {
-                    let admitted = Admitted { identity: "peer".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("peer", Rights::ALL);
                     session.handle_admission(now, Ok(admitted));
                 }
                 Output::Event(event) => self.device_event(n, link, event),

@@ -154,7 +154,7 @@ impl HubRig {
                     None => self.answer(id, request),
                 },
                 HubOutput::Admit { conn, .. } => {
-                    let admitted = Admitted { identity: "test".to_owned(), rights: self.rights };
+                    let admitted = Admitted::new("test", self.rights);
                     let verdict = self.verdict.clone().map_or(Ok(admitted), Err);
                     self.hub.handle_admission(self.now, conn, verdict);
                 }
@@ -240,7 +240,7 @@ impl SessionRig {
                     self.session.handle_store(self.now, id, reply);
                 }
                 Output::Admit(_) => {
-                    let admitted = Admitted { identity: "test".to_owned(), rights: Rights::ALL };
+                    let admitted = Admitted::new("test", Rights::ALL);
                     self.session.handle_admission(self.now, Ok(admitted));
                 }
                 Output::Event(event) => self.events.push(event),

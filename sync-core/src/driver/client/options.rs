@@ -1,8 +1,12 @@
 //! What a client can be told.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use crate::session::SessionConfig;
 use crate::transport::Credentials;
@@ -67,11 +71,45 @@ impl ClientOptions {
         self.with_credentials(Some(token.into()))
     }
 
+    /// Asks a closure for a token before every session. It is given the token that the other side did not take,
+    /// if the last session ended so: expired tokens are renewed there.
+    ///
+    /// ```
+    /// use pocketsync_core::driver::ClientOptions;
+    ///
+    /// async fn log_in() -> Option<String> {
+    ///     Some("a token of one hour".to_owned()) // a request to your accounts
+    /// }
+    ///
+    /// let options = ClientOptions::default().with_token_from(|_refused: Option<String>| log_in());
+    /// # drop(options);
+    /// ```
+    #[must_use]
+    pub fn with_token_from<F, Fut>(self, token: F) -> Self
+    where
+        F: Fn(Option<String>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<String>> + Send + 'static,
+    {
+        self.with_credentials(Asked(Box::new(move |refused| Box::pin(token(refused)))))
+    }
+
     /// Sets the limits and timeouts of sessions.
     #[must_use]
     pub fn with_session(mut self, session: SessionConfig) -> Self {
         self.session = Some(session);
         self
+    }
+}
+
+type Ask = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
+
+/// Tokens from a closure.
+struct Asked(Box<Ask>);
+
+#[async_trait]
+impl Credentials for Asked {
+    async fn token(&self, refused: Option<&str>) -> Option<String> {
+        (self.0)(refused.map(str::to_owned)).await
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Control {
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     pub(super) shutdown: bool,
+    /// Admission is to be asked again about everyone.
+    pub(super) readmit: bool,
     /// Identities.
     pub(super) revoked: Vec<String>,
     pub(super) changed: Vec<Scope>,

@@ -1,6 +1,6 @@
 //! The driver's loop: joins connections, the hub, admission, the store and the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::control::Control;
 use super::counters::Counters;
 use super::options::HubOptions;
 use super::requests::Requests;
-use crate::admission::Admission;
+use crate::admission::{Admission, refused};
 use crate::clock::Now;
 use crate::driver::alarm::Alarm;
 use crate::hub::{ConnId, Hub, HubOutput};
@@ -34,6 +34,9 @@ const EVENTS_A_STEP: usize = 32;
 
 type Verdict = Result<Admitted, WireError>;
 
+/// A connection can do what its token allows at most so long after that is over, if the wall clock is set meanwhile.
+const LOOK_FOR_EXPIRED: Duration = Duration::from_secs(30);
+
 pub(super) struct Engine {
     hub: Hub,
     admission: Arc<dyn Admission>,
@@ -47,6 +50,8 @@ pub(super) struct Engine {
     open: BTreeMap<ConnId, Open>,
     admitting: FuturesUnordered<Abortable<BoxFuture<'static, (ConnId, Verdict)>>>,
     requests: Requests,
+    /// Whose rights end when, in wall milliseconds.
+    expiries: BTreeSet<(u64, ConnId)>,
     deadline: Option<Duration>,
     alarm: Alarm,
     shutting_down: bool,
@@ -56,10 +61,12 @@ struct Open {
     /// Whom the host of the transport took it for.
     presented: Option<String>,
     orders: mpsc::UnboundedSender<Order>,
+    /// What it asked for, once it did.
+    request: Option<AdmitRequest>,
     /// Gives up the question who it is.
     admission: Option<AbortHandle>,
-    /// Whom admission took it for.
-    identity: Option<String>,
+    /// What admission answered.
+    admitted: Option<Admitted>,
 }
 
 impl Engine {
@@ -82,6 +89,7 @@ impl Engine {
             open: BTreeMap::new(),
             admitting: FuturesUnordered::new(),
             requests: Requests::new(store, width),
+            expiries: BTreeSet::new(),
             deadline: None,
             alarm: Alarm::new(Arc::clone(&runtime)),
             runtime,
@@ -96,6 +104,7 @@ impl Engine {
         progress |= self.take_happenings(now, cx);
         progress |= self.take_verdicts(now, cx);
         progress |= self.take_replies(now, cx);
+        progress |= self.end_expired(now);
         if self.deadline.is_some_and(|at| at <= now.mono) {
             self.hub.handle_timeout(now);
             self.drain();
@@ -106,11 +115,20 @@ impl Engine {
 
     fn take_orders(&mut self, now: Now) -> bool {
         let orders = self.control.take();
-        let progress = orders.shutdown || !orders.revoked.is_empty() || !orders.changed.is_empty();
-        for identity in orders.revoked {
-            let revoked = self.open.iter().filter(|(_, open)| open.identity.as_ref() == Some(&identity));
+        let progress =
+            orders.shutdown || orders.readmit || !orders.revoked.is_empty() || !orders.changed.is_empty();
+        for identity in &orders.revoked {
+            let is_revoked = |open: &Open| open.admitted.as_ref().is_some_and(|it| it.identity == *identity);
+            let revoked = self.open.iter().filter(|(_, open)| is_revoked(open));
             for conn in revoked.map(|(conn, _)| *conn).collect::<Vec<_>>() {
-                self.hub.close(now, conn, wire_error(ErrorCode::Unauthorized, "the rights were taken away"));
+                self.hub.close(now, conn, refused(ErrorCode::Unauthorized, "the rights were taken away"));
+            }
+        }
+        if orders.readmit || !orders.revoked.is_empty() {
+            // An answer that is on its way may be from before.
+            let asked = self.open.iter().filter(|(_, open)| orders.readmit || open.admission.is_some());
+            for conn in asked.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+                self.ask_admission(conn);
             }
         }
         for scope in orders.changed {
@@ -136,7 +154,8 @@ impl Engine {
             let conn = self.hub.open(now, transport.max_frame_bytes);
             let runtime = Arc::clone(&self.runtime);
             let (connection, orders) = Connection::new(conn, transport, runtime, self.close_timeout);
-            self.open.insert(conn, Open { presented, orders, admission: None, identity: None });
+            let open = Open { presented, orders, request: None, admission: None, admitted: None };
+            self.open.insert(conn, open);
             Counters::add(&self.control.counters.sessions, 1);
             self.connections.push(connection);
             self.drain();
@@ -172,14 +191,62 @@ impl Engine {
             let Poll::Ready(Some(answer)) = self.admitting.poll_next_unpin(cx) else { break };
             // Nobody waits for an answer about a connection that is gone.
             let Ok((conn, verdict)) = answer else { continue };
-            if let (Ok(admitted), Some(open)) = (&verdict, self.open.get_mut(&conn)) {
-                open.identity = Some(admitted.identity.clone());
-            }
-            self.hub.handle_admission(now, conn, verdict);
+            self.take_verdict(now, conn, verdict);
             self.drain();
             progress = true;
         }
         progress
+    }
+
+    fn take_verdict(&mut self, now: Now, conn: ConnId, verdict: Verdict) {
+        let Some(open) = self.open.get_mut(&conn) else { return };
+        open.admission = None;
+        let before = match &verdict {
+            Ok(admitted) => open.admitted.replace(admitted.clone()),
+            Err(_) => open.admitted.take(),
+        };
+        if let Some(at) = before.as_ref().and_then(|before| before.expires_at_ms) {
+            self.expiries.remove(&(at, conn));
+        }
+        if let Some(at) = open.admitted.as_ref().and_then(|admitted| admitted.expires_at_ms) {
+            self.expiries.insert((at, conn));
+        }
+        match (before, verdict) {
+            (None, verdict) => self.hub.handle_admission(now, conn, verdict),
+            (Some(_), Err(why)) => self.hub.close(now, conn, why),
+            (Some(before), Ok(admitted)) => {
+                if (before.identity, before.rights) != (admitted.identity, admitted.rights) {
+                    let mut why =
+                        refused(ErrorCode::Closing, "what the token may do was changed; connect again");
+                    why.retry_after_ms = Some(0);
+                    self.hub.close(now, conn, why);
+                }
+            }
+        }
+    }
+
+    /// Ends the sessions whose rights were given for a time that is over.
+    fn end_expired(&mut self, now: Now) -> bool {
+        let mut progress = false;
+        while let Some(&(at, conn)) = self.expiries.first() {
+            if at > now.wall_ms {
+                break;
+            }
+            self.expiries.pop_first();
+            self.hub.close(now, conn, refused(ErrorCode::Unauthorized, "the token has expired"));
+            self.drain();
+            progress = true;
+        }
+        progress
+    }
+
+    /// When time alone makes a difference.
+    fn due_at(&self, now: Now) -> Option<Duration> {
+        let expiry = self.expiries.first().map(|&(at, _)| {
+            let left = Duration::from_millis(at.saturating_sub(now.wall_ms));
+            now.mono + left.min(LOOK_FOR_EXPIRED)
+        });
+        [self.deadline, expiry].into_iter().flatten().min()
     }
 
     fn take_replies(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
@@ -202,7 +269,13 @@ impl Engine {
                     self.order(conn, Order::Frame(frame));
                 }
                 HubOutput::Store { id, request } => self.requests.push(id, request),
-                HubOutput::Admit { conn, request } => self.ask_admission(conn, request),
+                HubOutput::Admit { conn, mut request } => {
+                    if let Some(open) = self.open.get_mut(&conn) {
+                        request.identity = open.presented.clone();
+                        open.request = Some(request);
+                    }
+                    self.ask_admission(conn);
+                }
                 HubOutput::Event { conn, event } => {
                     if let Event::Received { rows, .. } = event {
                         Counters::add(&self.control.counters.rows_received, rows);
@@ -212,8 +285,13 @@ impl Engine {
                 HubOutput::Closed { conn, end } => {
                     tracing::debug!(%conn, %end, "a session ended");
                     self.order(conn, Order::Finish);
-                    if let Some(asking) = self.open.remove(&conn).and_then(|open| open.admission) {
-                        asking.abort();
+                    if let Some(open) = self.open.remove(&conn) {
+                        if let Some(asking) = open.admission {
+                            asking.abort();
+                        }
+                        if let Some(at) = open.admitted.and_then(|admitted| admitted.expires_at_ms) {
+                            self.expiries.remove(&(at, conn));
+                        }
                     }
                 }
                 HubOutput::Wait(deadline) => {
@@ -231,26 +309,25 @@ impl Engine {
         }
     }
 
-    fn ask_admission(&mut self, conn: ConnId, mut request: AdmitRequest) {
+    /// Asks admission about a connection; a question that is still open is asked anew, by the rules of now.
+    fn ask_admission(&mut self, conn: ConnId) {
         let Some(open) = self.open.get_mut(&conn) else { return };
-        request.identity = open.presented.clone();
+        let Some(request) = open.request.clone() else { return };
         let admission = Arc::clone(&self.admission);
         let asking: BoxFuture<'static, _> = Box::pin(async move {
             let verdict = admission.admit(&request).await;
             (conn, verdict)
         });
         let (handle, registration) = AbortHandle::new_pair();
-        open.admission = Some(handle);
+        if let Some(earlier) = open.admission.replace(handle) {
+            earlier.abort();
+        }
         self.admitting.push(Abortable::new(asking, registration));
     }
 
     fn has_ended(&self) -> bool {
         self.shutting_down && self.open.is_empty() && self.connections.is_empty() && self.requests.is_idle()
     }
-}
-
-fn wire_error(code: ErrorCode, message: &str) -> WireError {
-    WireError { code, message: message.to_owned(), retry_after_ms: None }
 }
 
 impl Future for Engine {
@@ -271,7 +348,7 @@ impl Future for Engine {
                 status.connections = connections;
                 status.is_stopping = is_stopping;
             });
-            if !progress && !this.alarm.poll(this.deadline, cx) {
+            if !progress && !this.alarm.poll(this.due_at(now), cx) {
                 return Poll::Pending;
             }
         }

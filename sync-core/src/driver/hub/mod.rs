@@ -131,6 +131,16 @@ impl HubServer {
         self.control.order(|orders| orders.revoked.push(identity));
     }
 
+    /// Asks admission again about everyone who is in, because its rules have changed: who would not get in
+    /// now is out, with the error that it would get; whose identity or rights differ is out too and may come
+    /// back at once; all others notice nothing. Sessions that admission is asked about at this moment are
+    /// decided by the new rules.
+    ///
+    /// While admission takes its time, sessions go on as they were.
+    pub fn readmit(&self) {
+        self.control.order(|orders| orders.readmit = true);
+    }
+
     /// The store's log of a scope grew otherwise than through this hub: another node wrote it.
     pub fn scope_changed(&self, scope: Scope) {
         self.control.order(|orders| orders.changed.push(scope));
