@@ -153,12 +153,12 @@ fn list(file: &Path, json: bool) -> Result {
         let expires = match (token.expires, token.expired) {
             (None, _) => Cell::text("never").styled(FAINT),
             (Some(date), false) => Cell::text(&date),
-            (Some(date), true) => Cell::text(&format!("{date}, over")).styled(ODD),
+            (Some(date), true) => Cell::text(format!("{date}, over")).styled(ODD),
         };
         table.row(vec![
             Cell::text(&token.name),
-            Cell::text(&token.scopes.join(", ")),
-            Cell::text(&rights.join(", ")),
+            Cell::text(token.scopes.join(", ")),
+            Cell::text(rights.join(", ")),
             expires,
         ]);
     }

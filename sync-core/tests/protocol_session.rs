@@ -274,9 +274,17 @@ fn who_may_not_write_is_refused_and_who_may_not_read_is_sent_nothing() {
     rig.rights = Rights { read: false, write: true, relay: false };
     let blind = rig.join(site(3), lineage());
     rig.say(writer, &push(0, 1, &change(1, WALL)));
-    assert_eq!(rig.heard(reader).len(), 1);
+    let heard = rig.heard(reader);
+    let [Message::Push(pushed)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!(rig.heard(blind), []);
-    let heard = rig.say(reader, &push(0, 1, &change(2, WALL)));
+    // It is told when it holds what it may read: it would come back with the same push.
+    assert_eq!(rig.say(reader, &push(0, 1, &change(2, WALL))), []);
+    assert_eq!(rig.say(reader, &push(1, 2, &change(3, WALL))), []);
+    let heard = rig.say(reader, &Message::Ack(Ack { cursor: pushed.to.clone() }));
+    assert_eq!(refusal(&heard).code, ErrorCode::Forbidden);
+    rig.rights = Rights { read: false, write: false, relay: false };
+    let nobody = rig.join(site(4), lineage());
+    let heard = rig.say(nobody, &push(0, 1, &change(4, WALL)));
     assert_eq!(refusal(&heard).code, ErrorCode::Forbidden);
 }
 

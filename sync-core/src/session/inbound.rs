@@ -15,6 +15,8 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How many pushes go to the store in one request.
 const BATCH_PUSHES: usize = 64;
 
+const NO_RIGHT_TO_WRITE: &str = "no right to write";
+
 /// Pushes between the wire and the store.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
@@ -31,6 +33,8 @@ pub(super) struct Inbound {
     pending_bytes: usize,
     applying: Option<Batch>,
     caught_up: bool,
+    /// It may not write, and tried to. What it sends from now on is not looked at.
+    refused: bool,
     /// An acknowledgement that waits for what the merge wrote of its own.
     unsaid: Option<Cursor>,
 }
@@ -56,7 +60,7 @@ impl Session {
     }
 
     pub(super) fn handle_push(&mut self, now: Now, informed: PushSeen) {
-        if self.is_over() {
+        if self.is_over() || self.inbound.refused {
             return;
         }
         let inbound = &mut self.inbound;
@@ -98,7 +102,7 @@ impl Session {
             .saturating_add_signed(link.trusted_offset_ms)
             .saturating_add(self.config.max_drift_ms);
         let inbound = &mut self.inbound;
-        if inbound.applying.is_some() || inbound.expected.is_none() {
+        if inbound.applying.is_some() || inbound.expected.is_none() || inbound.refused {
             return;
         }
         let mut batch = Batch { lasts: Vec::new(), bytes: 0, rows: 0 };
@@ -115,7 +119,7 @@ impl Session {
                 }
             };
             if !write && !changeset.is_empty() {
-                refused = Some((ErrorCode::Forbidden, "no right to write".to_owned()));
+                refused = Some((ErrorCode::Forbidden, NO_RIGHT_TO_WRITE.to_owned()));
                 break;
             }
             let ahead_ms = changeset.max_hlc().ms();
@@ -146,8 +150,20 @@ impl Session {
             inbound.applying = Some(batch);
             let scope = self.scope.clone();
             self.ask(Asked::Apply, StoreRequest::Apply { scope, chunks });
+        } else if let Some((ErrorCode::Forbidden, _)) = refused {
+            inbound.refused = true;
+            inbound.queue.clear();
+            self.refuse_once_told();
         } else if let Some((code, message)) = refused {
             self.fail(code, message);
+        }
+    }
+
+    /// Ends the session of a peer that tried to write and may not, once it holds all that it may read: it will try
+    /// again in every session, and would never get further than the first pieces.
+    pub(super) fn refuse_once_told(&mut self) {
+        if self.inbound.refused && self.has_told() {
+            self.fail(ErrorCode::Forbidden, NO_RIGHT_TO_WRITE);
         }
     }
 

@@ -135,6 +135,7 @@ impl Session {
             }
             if out.is_settled() {
                 self.event(Event::UpToDate);
+                self.refuse_once_told();
             }
         } else {
             let body = Body::seal(&changeset, out.compress);
@@ -156,6 +157,11 @@ impl Session {
             let stands = link.outbound.sent.clone();
             self.push(stands, true, Body::Empty, Seen::default());
         }
+    }
+
+    /// Whether the other side holds all that it may be told.
+    pub(super) fn has_told(&self) -> bool {
+        matches!(&self.phase, Phase::Live(link) if !link.rights.read || link.outbound.is_settled())
     }
 
     /// Whether the other side is told of changes.
@@ -245,6 +251,7 @@ impl Session {
         self.pump_outbound(now);
         if settled {
             self.event(Event::UpToDate);
+            self.refuse_once_told();
         }
     }
 

@@ -169,9 +169,16 @@ fn who_may_only_read_is_told_so_keeps_its_writes_and_does_not_hammer() {
     assert_eq!(texts(&world.rows(&world.hub)), arrived);
     assert_eq!(texts(&world.rows(&reader.replica)), ["'from the writer'", "'mine'"]);
 
+    // What others write reaches it all the same, also where that takes many messages.
+    for n in 0..100 {
+        world.write(&writer.replica, &format!("{n}{}", "-".repeat(20_000)));
+    }
+    world.until("arrived", Duration::from_secs(120), || texts(&world.rows(&reader.replica)).len() == 102);
+    assert_eq!(texts(&world.rows(&world.hub)).len(), 101);
+
     // Nothing is lost: once it may write, it does.
     *rules.lock().unwrap() = Ok(Admitted::new("reader", Rights::ALL));
-    world.until("sent", Duration::from_secs(120), || texts(&world.rows(&world.hub)).len() == 2);
+    world.until("sent", Duration::from_secs(120), || texts(&world.rows(&world.hub)).len() == 102);
 }
 
 #[test]
