@@ -1,9 +1,9 @@
 //! Acts a story out on real files, with a real hub.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::SystemTime;
 
-use pocketsync_core::conflict::{ConflictFilter, OnDelete, Rule, Strategy};
+use pocketsync_core::conflict::{ConflictFilter, MergeType, OnDelete, Rule, Strategy};
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::rusqlite::types::ValueRef;
 use pocketsync_core::store::sqlite::Migration;
@@ -22,6 +22,8 @@ struct Stage {
 /// Acts it out.
 pub(crate) fn run(story: &Story) {
     let mut stage = Stage { world: World::empty(), devices: BTreeMap::new(), kept: BTreeMap::new() };
+    // Goes on by itself from here, so that a slow disk puts no clock in the wrong.
+    stage.world.clock_ms = Some(SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_millis() as u64);
     for name in cast(story) {
         let of_all = story.given.iter().filter(|(whose, _)| whose.is_none());
         let own: Vec<_> = story.given.iter().filter(|(whose, _)| *whose == Some(name)).collect();
@@ -60,6 +62,8 @@ impl Stage {
     }
 
     fn act(&mut self, step: &Step) {
+        // What is written later is later.
+        self.world.clock_ms = self.world.clock_ms.map(|ms| ms + 1000);
         let words: Vec<&str> = step.what.split(' ').collect();
         let at = format!("line {}: {}: {}", step.line, step.what, step.rest);
         match words[..] {
@@ -127,11 +131,7 @@ impl Stage {
                 self.world.devices[self.device(name)].replica.track(&Tables::all()).unwrap();
             }
             [name] if step.expected.is_some() => self.see(self.device(name), step, &at),
-            [name] => {
-                // So that what is written later is later.
-                std::thread::sleep(Duration::from_millis(2));
-                self.world.sql(self.device(name), &step.rest);
-            }
+            [name] => self.world.sql(self.device(name), &step.rest),
             _ => panic!("{at}: not understood"),
         }
     }
@@ -207,7 +207,11 @@ fn rule(text: &str) -> Rule {
         Some((table, column)) => Rule::column(table, column),
         None => Rule::table(what),
     };
-    if delete {
+    if word == "lww" {
+        // As it is without a rule.
+    } else if let Some(merge) = MergeType::named(word) {
+        rule.merge = Some(merge);
+    } else if delete {
         rule.on_delete = Some(OnDelete::named(word).expect("a word"));
     } else {
         rule.strategy = Some(Strategy::named(word).expect("a word"));

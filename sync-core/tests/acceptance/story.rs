@@ -9,7 +9,7 @@
 //! a is offline                     and `a is online`, `a restarts`, `a is copied to c`,
 //!                                  `a is kept` and later `a is restored`, `hub is kept`, `hub is restored`
 //! clock of a: -3650 days           from now on; `seconds` and `hours` as well
-//! rule of a: note.title hub_wins   a rule that a sets; `note on_delete last_writer_wins`
+//! rule of a: note.title hub_wins   a rule that a sets; `note on_delete last_writer_wins`; `note.n counter`
 //! a migrates: ALTER TABLE …        the engine runs a script
 //! a renames: note.old new          its application says what somebody's script has renamed; `note notes`
 //! a tracks                         all tables that there are

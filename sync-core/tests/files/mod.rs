@@ -51,6 +51,9 @@ pub(crate) struct World {
     /// The end of a link whose turn it is.
     turn: (LinkId, usize),
     started: Instant,
+    /// What every clock shows that is right, in milliseconds since 1970; `None`: the machine's own time,
+    /// by which a slow disk may put a clock in the wrong.
+    pub(crate) clock_ms: Option<u64>,
     pub(crate) max_frame_bytes: usize,
     /// Links are lost after so many frames.
     pub(crate) frames_per_link: Option<usize>,
@@ -83,6 +86,7 @@ impl World {
             next_link: 0,
             turn: (0, 0),
             started,
+            clock_ms: None,
             max_frame_bytes: 1 << 20,
             frames_per_link: None,
             invariant: None,
@@ -91,10 +95,11 @@ impl World {
     }
 
     fn now(&self, skew_ms: i64) -> Now {
-        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        let wall = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        let mono = || Duration::from_secs(1) + self.started.elapsed();
         Now {
-            mono: Duration::from_secs(1) + self.started.elapsed(),
-            wall_ms: wall.saturating_add_signed(skew_ms),
+            mono: self.clock_ms.map_or_else(mono, Duration::from_millis),
+            wall_ms: self.clock_ms.unwrap_or_else(wall).saturating_add_signed(skew_ms),
         }
     }
 
@@ -110,8 +115,9 @@ impl World {
         app.execute_batch("BEGIN IMMEDIATE").unwrap();
         let before: i64 = app.query_row(last, [], |row| row.get(0)).unwrap();
         app.execute_batch(statements).unwrap();
-        let shift = "UPDATE __pocketsync_journal SET at = at + ?1 / 86400000.0 WHERE rowid > ?2";
-        app.execute(shift, (skew_ms, before)).unwrap();
+        let shift = "UPDATE __pocketsync_journal
+             SET at = coalesce(2440587.5 + ?3 / 86400000.0, at) + ?1 / 86400000.0 WHERE rowid > ?2";
+        app.execute(shift, (skew_ms, before, self.clock_ms.map(|ms| ms as i64))).unwrap();
         app.execute_batch("COMMIT").unwrap();
     }
 
