@@ -23,7 +23,7 @@ use pocketsync_core::store::{
 };
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{ErrorCode, Message, PushSeen, WireError};
+use pocketsync_core::wire::{Body, ErrorCode, Message, PushSeen, WireError};
 
 use crate::draw::messages::{Known, spoiled};
 use crate::draw::values::{NOON_MS, nth_site};
@@ -328,8 +328,12 @@ impl Rig {
             Message::Welcome(_) => assert!(self.told.met),
             Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
                 assert!(self.told.met);
-                let at = self.told.extracted.iter().position(|to| *to == push.to);
-                self.told.extracted.swap_remove(at.expect("a push of what was not extracted"));
+                // Who may not read is told that there is nothing more, and nothing besides.
+                let says_nothing = push.last && push.from == push.to && push.body == Body::Empty;
+                if !says_nothing || self.told.extracted.contains(&push.to) {
+                    let at = self.told.extracted.iter().position(|to| *to == push.to);
+                    self.told.extracted.swap_remove(at.expect("a push of what was not extracted"));
+                }
             }
             Message::Ack(ack) => assert!(self.told.held.contains(&ack.cursor), "{ack:?} is not held"),
             Message::Pong(_) => {
