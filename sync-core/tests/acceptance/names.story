@@ -12,6 +12,15 @@ sync
 all: SELECT name, text FROM tag LEFT JOIN used ON tag = name => play p
 parked: =>
 
+== The tag and uses that would keep it are deleted together
+given CREATE TABLE kept(note INT, tag TEXT REFERENCES tag(name), text TEXT, PRIMARY KEY(note, tag)) WITHOUT ROWID;
+a: INSERT INTO tag VALUES(1, 'work'), (2, 'play'); INSERT INTO kept VALUES(1, 'work', 'w'), (1, 'play', 'p')
+sync
+a: DELETE FROM kept WHERE tag = 'work'; DELETE FROM tag WHERE name = 'work'
+sync
+all: SELECT name, text FROM tag LEFT JOIN kept ON tag = name => play p
+parked: =>
+
 == The tag is deleted, and its uses follow by themselves
 a: INSERT INTO tag VALUES(1, 'work'), (2, 'play'); INSERT INTO used VALUES(1, 'work', 'w'), (1, 'play', 'p')
 sync
