@@ -1,6 +1,7 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
 mod admission;
+mod certificate;
 mod conflicts;
 mod connector;
 mod demo;
