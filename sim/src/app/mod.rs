@@ -4,9 +4,11 @@
 //! statement, compared with those before.
 
 mod effects;
+mod merging;
 mod snapshot;
 mod statement;
 
+pub(crate) use merging::elements;
 pub use snapshot::Snapshot;
 
 use std::path::Path;

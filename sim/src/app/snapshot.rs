@@ -83,15 +83,6 @@ impl Snapshot {
     }
 }
 
-impl TableShape {
-    pub(super) fn key_columns(&self) -> &[usize] {
-        match &self.key {
-            Key::Surrogate { column } => std::slice::from_ref(column),
-            Key::Natural { columns } => columns,
-        }
-    }
-}
-
 fn read_table(conn: &Connection, table: &TableShape) -> rusqlite::Result<Vec<Vec<Value>>> {
     let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
     let sql = format!("SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));

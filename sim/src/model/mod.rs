@@ -4,6 +4,7 @@
 //! rules    what the schema does on its own account: which rows it revives, takes along, lets stand for each other
 //! mark     what a cell shows, small
 //! cell     the writes of one cell, and which of them knew of which
+//! change   a write into a column that merges
 //! row      the lives of one row
 //! scope    rows and commits of one logical database
 //! template the rows that the schema itself inserts
@@ -17,6 +18,7 @@
 //! had written it itself. Everything that follows from this must hold whatever the clocks say.
 
 mod cell;
+mod change;
 mod ledger;
 mod mark;
 mod row;
@@ -27,6 +29,7 @@ mod survival;
 mod template;
 
 pub use cell::{Cell, Node, NodeNo};
+pub use change::Change;
 pub use ledger::{Ledger, Reader};
 pub use mark::Mark;
 pub use row::{Death, Row};

@@ -16,6 +16,7 @@ mod judge;
 mod liveness;
 mod no_lost_write;
 mod no_zombies;
+mod sums;
 mod trace;
 mod whole_transactions;
 mod words;
@@ -32,6 +33,7 @@ pub use judge::Judge;
 pub use liveness::Liveness;
 pub use no_lost_write::NoLostWrite;
 pub use no_zombies::NoZombies;
+pub use sums::Sums;
 pub use whole_transactions::WholeTransactions;
 
 use std::fmt;
@@ -86,6 +88,7 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Convergence::new(case)),
         Box::new(AckedIsDurable::new(case, &ledger)),
         Box::new(NoLostWrite::new(case, &ledger)),
+        Box::new(Sums::new(case, &ledger)),
         Box::new(JournalEmpties),
         Box::new(HonestStatus::new(case, &ledger)),
     ]

@@ -29,6 +29,7 @@ mod error;
 mod faults;
 mod network;
 mod quantity;
+mod rules;
 mod schema;
 mod workload;
 
@@ -40,6 +41,8 @@ pub use network::{HowCut, Network, OtherLink, Pattern, Presence, Window};
 pub use quantity::{Range, Rate, Skew, Span};
 pub use schema::Schema;
 pub use workload::{Bulk, Mix, Workload};
+
+pub use crate::shape::{Merge, OnDelete, Rule, Strategy};
 
 use std::path::Path;
 
@@ -66,6 +69,9 @@ pub struct Scenario {
     /// The schema.
     #[serde(default)]
     pub schema: Schema,
+    /// What the application says about conflicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// How long everything goes on before the quiet period.
     #[serde(default = "one_minute")]
     pub length: Span,
@@ -144,6 +150,7 @@ impl Default for Scenario {
             devices: four(),
             scopes: one(),
             schema: Schema::default(),
+            rules: Vec::new(),
             length: one_minute(),
             quiet: five_minutes(),
             check_every: None,

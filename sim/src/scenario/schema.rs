@@ -67,17 +67,17 @@ impl Scenario {
             .map_err(|error| ScenarioError::Read { file: PathBuf::from(name), error })
     }
 
-    /// The shape of the schema.
+    /// The shape of the schema, with the rules for it.
     ///
     /// # Errors
-    /// When there is no such schema, when it cannot be simulated, when the workload names a table
-    /// that it has not, or when any other value [makes no sense](Scenario::check).
+    /// When there is no such schema, when it cannot be simulated, when the workload or a rule names a
+    /// table that it has not, or when any other value [makes no sense](Scenario::check).
     pub fn shape(&self) -> Result<Shape, ScenarioError> {
         self.check()?;
         let sql = self.sql()?;
         let shape = Shape::of_sql(&sql)
             .map_err(|error| ScenarioError::Schema { scenario: self.name.clone(), error })?;
         self.check_tables(&shape)?;
-        Ok(shape)
+        self.ruled(shape)
     }
 }

@@ -43,7 +43,7 @@ impl Shape {
             let shape = table_shape(&connection, table, &names, &shapes)?;
             shapes.push(shape);
         }
-        let shape = Shape { sql: sql.to_owned(), tables: shapes };
+        let shape = Shape { sql: sql.to_owned(), tables: shapes, ..Shape::default() };
         if !shape.tables.iter().any(TableShape::is_written) {
             return Err(ShapeError::NothingToWrite { notes: shape.notes() });
         }
@@ -64,6 +64,14 @@ impl Shape {
 }
 
 impl TableShape {
+    /// The columns that identify a row, as indexes into [`TableShape::columns`].
+    pub(crate) fn key_columns(&self) -> &[usize] {
+        match &self.key {
+            Key::Surrogate { column } => std::slice::from_ref(column),
+            Key::Natural { columns } => columns,
+        }
+    }
+
     /// Whether stories write to it. The others are only looked at for convergence.
     pub fn is_written(&self) -> bool {
         self.left_alone().is_none()

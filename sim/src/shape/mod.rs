@@ -10,11 +10,13 @@ mod error;
 mod introspect;
 mod probe;
 mod roles;
+mod rule;
 mod stamp;
 mod values;
 
 pub use builtin::{builtin, builtin_names};
 pub use error::ShapeError;
+pub use rule::{Merge, OnDelete, Rule, Strategy};
 pub use stamp::{WriteId, stamp_of, stamped};
 pub use values::key_part;
 
@@ -23,12 +25,14 @@ use std::fmt;
 use pocketsync_core::value::Value;
 
 /// A schema, as the simulator sees it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Shape {
     /// The statements that create it.
     pub sql: String,
     /// Its tables: a table that others reference comes before them, where there is no cycle.
     pub tables: Vec<TableShape>,
+    /// What the application says about conflicts.
+    pub rules: Vec<Rule>,
 }
 
 /// A table, as the simulator sees it.
@@ -92,6 +96,15 @@ pub enum Role {
     },
     /// Takes only some values: a CHECK, a UNIQUE index or a trigger is in the way of others.
     Pool(Vec<Value>),
+    /// Shows what all writes make together, by a [rule](Rule::merge).
+    Merges {
+        /// How.
+        merge: Merge,
+        /// What it holds.
+        kind: Kind,
+        /// What a new row begins with, where the table does not take every value.
+        begin: Vec<Value>,
+    },
 }
 
 /// What a free column holds.

@@ -255,6 +255,8 @@ pub enum Act {
     Insert,
     /// Inserts a row or, where its key or a unique value is taken, replaces what is there.
     Replace,
+    /// Inserts a row or, where its key is taken, changes what is there.
+    Upsert,
     /// Changes this many columns of a row.
     Update(u8),
     /// Deletes a row.

@@ -137,6 +137,10 @@ impl Device {
             .map_err(|error| Stop::failed("cannot open a replica", error))?;
         if is_new {
             replica.track(&Tables::all()).map_err(|error| Stop::failed("cannot track the tables", error))?;
+            for rule in &shape.rules {
+                let set = replica.set_rule(&rule.for_replica());
+                set.map_err(|error| Stop::failed("cannot set a rule", error))?;
+            }
         }
         let process = Process::new(&self.clock, self.file.clone(), records, self.written);
         let chance = Chance::new(self.line.seed, "device", u64::from(no.0) << 32 | self.starts);

@@ -28,7 +28,7 @@ pub(crate) fn shape() -> Arc<Shape> {
     ];
     let items = TableShape { name: "items".to_owned(), key: Key::Surrogate { column: 0 }, columns };
     let sql = "CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER)".to_owned();
-    Arc::new(Shape { sql, tables: vec![items] })
+    Arc::new(Shape { sql, tables: vec![items], ..Shape::default() })
 }
 
 pub(crate) fn case(story: Story) -> Case {

@@ -62,7 +62,7 @@ pub fn shape() -> Arc<Shape> {
         key: Key::Natural { columns: vec![0] },
         columns: vec![column("sku", Role::KeyPart { pool: 12 }), column("count", Role::Free(Kind::Integer))],
     };
-    Arc::new(Shape { sql: String::new(), tables: vec![visit, finding, stock] })
+    Arc::new(Shape { tables: vec![visit, finding, stock], ..Shape::default() })
 }
 
 pub const LINK: Link = Link {

@@ -18,6 +18,8 @@ pub(crate) enum FileMutant {
     DanglingReferences,
     /// A replica whose journal gets entries about tables that are not tracked.
     JournalsTheUntracked,
+    /// A replica that does not send what it added to columns that merge.
+    KeepsWhatItAdded,
     /// A replica that never lets go of what it put aside.
     KeepsWhatIsAside,
 }
@@ -53,6 +55,19 @@ impl BrokenReplica {
         Ok(connection)
     }
 
+    /// What it says to a request, with something left out.
+    fn altered(&self, mut reply: StoreReply) -> StoreReply {
+        if let (Some(FileMutant::KeepsWhatItAdded), StoreReply::Extracted(extracted)) = (self.how, &mut reply)
+        {
+            for table in &mut extracted.changeset.tables {
+                // What a site added is in a column with its name.
+                let is_added = |column: u32| table.columns[column as usize].contains('\u{1}');
+                table.rows.iter_mut().for_each(|row| row.cells.retain(|cell| !is_added(cell.column)));
+            }
+        }
+        reply
+    }
+
     /// An entry about a table of no such number.
     fn journal_the_untracked(&self) -> rusqlite::Result<()> {
         let sql = "INSERT OR IGNORE INTO __pocketsync_journal(n, t) VALUES(1 << 40, 1 << 20)";
@@ -85,9 +100,9 @@ impl Store for BrokenReplica {
             Some(FileMutant::DanglingReferences) => self.let_dangle()?,
             Some(FileMutant::JournalsTheUntracked) => self.journal_the_untracked()?,
             Some(FileMutant::KeepsWhatIsAside) => self.keep_aside()?,
-            None => {}
+            Some(FileMutant::KeepsWhatItAdded) | None => {}
         }
-        Ok(reply)
+        Ok(self.altered(reply))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pocketsync_sim::scenario::Scenario;
 use pocketsync_sim::shape::{Column, Key, Kind, Role, Shape, TableShape, WriteId};
 use pocketsync_sim::story::*;
 
@@ -65,6 +66,7 @@ pub(crate) fn shape() -> Arc<Shape> {
             table("note", Key::Surrogate { column: 0 }, note),
             table("setting", Key::Natural { columns: vec![0] }, setting),
         ],
+        ..Shape::default()
     })
 }
 
@@ -120,6 +122,22 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
 /// Lists and their items, in real files.
 pub(crate) fn shape_of_files() -> Arc<Shape> {
     Arc::new(Shape::of_sql(FILE_SQL).expect("it is SQL"))
+}
+
+/// Two devices count the same few things.
+pub(crate) fn counting() -> Scenario {
+    scenario(
+        r#"
+        schema = { sql = "CREATE TABLE day(day TEXT PRIMARY KEY NOT NULL, visits INTEGER NOT NULL)" }
+        workload = { rate = "2/s", hot = 0.8, mix = { insert = 5, replace = 0, update = 95, delete = 0, rekey = 0 } }
+        rules = [{ table = "day", column = "visits", merge = "counter" }]
+        "#,
+    )
+}
+
+fn scenario(text: &str) -> Scenario {
+    let begin = "name = \"broken\"\ndevices = 2\nlength = \"15s\"\nquiet = \"20s\"\n";
+    Scenario::parse(&format!("{begin}{text}"), "".as_ref()).expect("it is a scenario")
 }
 
 /// Two devices write for half a minute: first lists, then items of theirs too.

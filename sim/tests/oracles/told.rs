@@ -6,6 +6,7 @@
 //! 13 d0 lost          d0 restored 5         d2 copy of d0          what is done to devices
 //! 14 hub crashed      hub restored 5                               and to the hub
 //! 15 quiet
+//! 16 d0 t2 ~ day k1 visits 5>7; ~ day k1 tags w1>w1+w2              what merges: numbers, elements of a set
 //! 20 look d0: list r1 w1, item r2 @r1 w4 w5 | d1[behind]: -        how they look
 //! 90 settled ...                                                   how they look in the end
 //! ```
@@ -22,7 +23,7 @@ use pocketsync_sim::history::{
     CellChange, Commit, DeviceView, Did, Effect, Event, Fault, Look, Phase, RowView, StatusView,
 };
 use pocketsync_sim::oracle::{self, Case, Judge};
-use pocketsync_sim::shape::{Column, Key, Kind, Role, RowTag, Shape, TableShape, WriteId, stamped};
+use pocketsync_sim::shape::{Column, Key, Kind, Merge, Role, RowTag, Shape, TableShape, WriteId, stamped};
 use pocketsync_sim::story::{Clock, Device, DeviceNo, Link, Ms, Story, TxId};
 
 const SQL: &str = "
@@ -34,6 +35,7 @@ CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERE
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);
+CREATE TABLE day(key TEXT PRIMARY KEY, visits INTEGER, best INTEGER, tags TEXT);
 CREATE TABLE till(shop INTEGER PRIMARY KEY REFERENCES shop(id) ON DELETE RESTRICT, note TEXT);";
 
 /// Rows that some schemas insert themselves.
@@ -61,6 +63,7 @@ fn shape() -> Shape {
     let words = Role::Pool(vec![Value::text("work"), Value::text("home")]);
     let (id, tag) = (("id", Role::RowKey), ("tag", Role::Tag));
     let refers = |table| Role::Reference { table };
+    let merges = |merge, kind| Role::Merges { merge, kind, begin: Vec::new() };
     Shape {
         sql: SQL.to_owned(),
         tables: vec![
@@ -81,7 +84,17 @@ fn shape() -> Shape {
             table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text.clone())]),
             table("badge", &[("label", refers(4)), ("note", text.clone())]),
             table("till", &[("shop", refers(2)), ("note", text)]),
+            table(
+                "day",
+                &[
+                    ("key", Role::KeyPart { pool: 4 }),
+                    ("visits", merges(Merge::Counter, Kind::Integer)),
+                    ("best", merges(Merge::Max, Kind::Integer)),
+                    ("tags", merges(Merge::Set, Kind::Text)),
+                ],
+            ),
         ],
+        ..Shape::default()
     }
 }
 
@@ -280,6 +293,11 @@ impl Teller {
 fn value(role: &Role, word: &str) -> Value {
     match role {
         _ if word == "@-" || word == "null" => Value::Null,
+        Role::Merges { merge: Merge::Set, .. } => {
+            let elements: Vec<String> = word.split('+').map(|element| format!("\"{element}\"")).collect();
+            Value::text(&format!("[{}]", if word == "[]" { String::new() } else { elements.join(",") }))
+        }
+        Role::Merges { .. } => Value::Integer(word.parse().expect("a number")),
         Role::Free(kind) if word.starts_with('w') => stamped(*kind, WriteId(digits(word)), 0),
         _ => Value::text(word.trim_start_matches('@')),
     }
