@@ -7,7 +7,7 @@
 
 mod view;
 
-pub use view::{DeviceView, HubView, Look, Phase, RowView, Rows};
+pub use view::{ConflictView, DeviceView, HubView, Look, Phase, RowView, Rows};
 
 use pocketsync_core::value::Value;
 use serde::Serialize;

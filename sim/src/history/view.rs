@@ -42,6 +42,8 @@ pub struct DeviceView {
     /// What `integrity_check`, `foreign_key_check` and the schema's own rules complain about;
     /// `None` where the engine has no tables.
     pub complaints: Option<Vec<String>>,
+    /// Its conflict log, where it was looked at.
+    pub conflicts: Option<Vec<ConflictView>>,
     /// Bytes that are kept aside until their group is complete.
     pub staged_bytes: u64,
     /// What its client says.
@@ -58,6 +60,17 @@ pub struct HubView {
     pub scope: u32,
     /// The merged state, in the words of [`DeviceView::clocks`].
     pub clocks: BTreeMap<String, String>,
+    /// Its conflict log, where it was looked at.
+    pub conflicts: Option<Vec<ConflictView>>,
+}
+
+/// An entry of a conflict log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConflictView {
+    /// The table.
+    pub table: String,
+    /// What either side wrote, by column.
+    pub values: Vec<(String, Value)>,
 }
 
 /// Everyone at one moment.

@@ -262,6 +262,7 @@ impl Scope {
                     let node = self.write(shape, commit, row, cell.column, &cell.after, Some(&cell.before));
                     written.extend(node.map(|node| (cell.column, node)));
                 }
+                self.rows[row as usize].updates.push(commit);
                 Wrote::Cells(written.into_boxed_slice())
             }
             Did::Deleted { cells } => {

@@ -7,6 +7,7 @@
 mod acked_is_durable;
 mod bounded;
 mod causality;
+mod conflict_log;
 mod constraints;
 mod convergence;
 mod cursors;
@@ -16,6 +17,7 @@ mod judge;
 mod liveness;
 mod no_lost_write;
 mod no_zombies;
+mod strategies;
 mod sums;
 mod trace;
 mod whole_transactions;
@@ -24,6 +26,7 @@ mod words;
 pub use acked_is_durable::AckedIsDurable;
 pub use bounded::Bounded;
 pub use causality::Causality;
+pub use conflict_log::ConflictLog;
 pub use constraints::Constraints;
 pub use convergence::Convergence;
 pub use cursors::Cursors;
@@ -33,6 +36,7 @@ pub use judge::Judge;
 pub use liveness::Liveness;
 pub use no_lost_write::NoLostWrite;
 pub use no_zombies::NoZombies;
+pub use strategies::Strategies;
 pub use sums::Sums;
 pub use whole_transactions::WholeTransactions;
 
@@ -89,6 +93,8 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(AckedIsDurable::new(case, &ledger)),
         Box::new(NoLostWrite::new(case, &ledger)),
         Box::new(Sums::new(case, &ledger)),
+        Box::new(Strategies::new(case, &ledger)),
+        Box::new(ConflictLog::new(case, &ledger)),
         Box::new(JournalEmpties),
         Box::new(HonestStatus::new(case, &ledger)),
     ]

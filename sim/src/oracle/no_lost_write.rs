@@ -15,6 +15,9 @@
 //!   another one with the same unique value when that was changed or deleted.
 //! - A row is visible because somebody inserted it, or the schema itself.
 //!
+//! Where a [rule](super::Strategies) other than time decides between writes of a cell that did not know of each other, that cell
+//! is not judged here.
+//!
 //! Where a copied file may have made two rows of one, what they show is not judged.
 //!
 //! Legally lost is only what was committed on a device that was destroyed, or whose file was put
@@ -26,16 +29,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase, RowView};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope};
-use crate::shape::{Role, RowTag};
+use crate::shape::{Role, RowTag, Strategy};
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
 /// Clocks that are more wrong than this say nothing about which write is later.
-const RIGHT_WITHIN_MS: u64 = 600_000;
+pub(super) const RIGHT_WITHIN_MS: u64 = 600_000;
 
 /// How wrong a clock may be after it was corrected by a hub: a handshake may take a quarter of a
 /// minute, and some slack.
-const CORRECTION_MS: u64 = 60_000;
+pub(super) const CORRECTION_MS: u64 = 60_000;
 
 /// Checks that a committed write stays until a later or concurrent one wins over it.
 pub struct NoLostWrite {
@@ -211,7 +214,13 @@ fn free_cell(
 
 /// Whether whoever made a write deleted the row after it, before anybody else had heard of the write.
 /// A row that is there all the same is what others made of it: nobody is left who has the value.
+/// Or whether a rule may have decided against it, other than by time: the hub then writes the winner's value anew, also over
+/// what somebody wrote who knew of the winner.
 pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
+    let by_rule = model.rules().strategy(row.tag.table, column) != Strategy::LastWriteWins;
+    if by_rule && !row.cells[column].is_chain() {
+        return true;
+    }
     let survival = model.survival();
     let write = scope.commitment(row.cells[column].node(node).commit);
     row.deaths.iter().map(|death| scope.commitment(death.commit)).any(|end| {

@@ -71,6 +71,8 @@ impl Trace {
         self.number(look.hub.len() as u64);
         for hub in &look.hub {
             self.number(hub.scope.into());
+            // Writing into memory cannot fail.
+            let _ = write!(self.gathered, "{:?}\n", hub.conflicts);
             self.number(hub.clocks.len() as u64);
             for (row, clock) in &hub.clocks {
                 self.sized(row.as_bytes());
@@ -88,12 +90,13 @@ impl Trace {
             clocks,
             journal,
             complaints,
+            conflicts,
             staged_bytes,
             status,
             whole,
         } = view;
         let line = format_args!(
-            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?}\n"
+            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {conflicts:?}\n"
         );
         // Writing into memory cannot fail.
         let _ = self.gathered.write_fmt(line);

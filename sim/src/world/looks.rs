@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::Stop;
 use super::device::{Device, Life};
+use super::logged;
 use super::merged;
 use super::parts::Parts;
 use super::run::Run;
@@ -42,7 +43,11 @@ impl<P: Parts> Run<'_, P> {
             scopes.sort_unstable();
             scopes.dedup();
             let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes)?;
-            hub.extend(merged.into_iter().map(|(scope, clocks)| HubView { scope, clocks }));
+            let mut logs = logged::of_hub(&self.hub.file)?;
+            hub.extend(merged.into_iter().map(|(scope, clocks)| {
+                let conflicts = Some(logs.remove(&scope).unwrap_or_default());
+                HubView { scope, clocks, conflicts }
+            }));
         }
         let settled = are_same(&devices, &hub);
         let phase = if settled || last { Phase::Settled } else { Phase::Quieting };
@@ -82,6 +87,10 @@ impl<P: Parts> Run<'_, P> {
             journal: Some(told.journal),
             complaints: match closely {
                 true => Some(complaints(&life.app).map_err(failed)?),
+                false => None,
+            },
+            conflicts: match closely {
+                true => Some(logged::of_device(&life.replica)?),
                 false => None,
             },
             staged_bytes: staged_bytes(&life.app).map_err(failed)?,

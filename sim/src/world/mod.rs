@@ -11,6 +11,7 @@ mod device;
 mod hub;
 mod image;
 mod line;
+mod logged;
 mod looks;
 mod merged;
 mod moves;

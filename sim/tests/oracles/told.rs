@@ -13,17 +13,19 @@
 //!
 //! Flags of a device in a look: `behind` (has not caught up), `offline` (does not claim to be in
 //! sync), `pending=N`, `journal=N`, `staged=N`, `parked=N`, `clock=WORD` (has merged something
-//! else), `broken` (a database with complaints). `xN` after a row: it is there N times.
+//! else), `broken` (a database with complaints), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pocketsync_core::value::Value;
 use pocketsync_sim::history::{
-    CellChange, Commit, DeviceView, Did, Effect, Event, Fault, Look, Phase, RowView, StatusView,
+    CellChange, Commit, ConflictView, DeviceView, Did, Effect, Event, Fault, Look, Phase, RowView, StatusView,
 };
 use pocketsync_sim::oracle::{self, Case, Judge};
-use pocketsync_sim::shape::{Column, Key, Kind, Merge, Role, RowTag, Shape, TableShape, WriteId, stamped};
+use pocketsync_sim::shape::{
+    Column, Key, Kind, Merge, Role, RowTag, Rule, Shape, TableShape, WriteId, stamped,
+};
 use pocketsync_sim::story::{Clock, Device, DeviceNo, Link, Ms, Story, TxId};
 
 const SQL: &str = "
@@ -127,6 +129,11 @@ pub(crate) fn verdict(history: &str) -> Option<(String, String)> {
 /// The same, with clocks that are ahead by so much.
 pub(crate) fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, String)> {
     judged(shape(), history, ahead_ms)
+}
+
+/// The same, of an application that has set these rules.
+pub(crate) fn verdict_with_rules(rules: &[Rule], history: &str) -> Option<(String, String)> {
+    judged(Shape { rules: rules.to_vec(), ..shape() }, history, 0)
 }
 
 /// The same, of devices that all begin with the rows of [`TEMPLATE`].
@@ -265,6 +272,9 @@ impl Teller {
                     .into_iter()
                     .collect(),
             ),
+            conflicts: flags
+                .get("log")
+                .map(|log| log.split_whitespace().map(|entry| self.logged(entry)).collect()),
             staged_bytes: count("staged"),
             status: StatusView {
                 state: if live { "live" } else { "offline" },
@@ -275,6 +285,13 @@ impl Teller {
             },
             whole: !flags.contains_key("behind"),
         }
+    }
+
+    fn logged(&self, entry: &str) -> ConflictView {
+        let (table, cell) = entry.split_once('.').expect("table.column.value");
+        let (column, word) = cell.split_once('.').expect("table.column.value");
+        let values = vec![(column.to_owned(), value(&Role::Free(Kind::Text), word))];
+        ConflictView { table: table.to_owned(), values }
     }
 
     fn row(&self, text: &str) -> (RowTag, RowView) {
