@@ -135,6 +135,18 @@ pub(crate) fn counting() -> Scenario {
     )
 }
 
+/// Two devices change the same few notes, apart from each other.
+pub(crate) fn deciding() -> Scenario {
+    scenario(
+        r#"
+        schema = { sql = "CREATE TABLE note(id INTEGER PRIMARY KEY, origin TEXT NOT NULL, title TEXT, body TEXT)" }
+        presence = { pattern = "flaky", online = "1s..2s", offline = "1s..3s" }
+        workload = { rate = "1/s", hot = 0.7, mix = { insert = 10, replace = 0, update = 90, delete = 0, rekey = 0 } }
+        rules = [{ table = "note", strategy = "hub_wins" }, { table = "note", column = "body", strategy = "client_wins" }]
+        "#,
+    )
+}
+
 fn scenario(text: &str) -> Scenario {
     let begin = "name = \"broken\"\ndevices = 2\nlength = \"15s\"\nquiet = \"20s\"\n";
     Scenario::parse(&format!("{begin}{text}"), "".as_ref()).expect("it is a scenario")
