@@ -90,6 +90,26 @@ fn a_rule_that_cannot_be_is_told_with_what_to_write_instead() {
 }
 
 #[test]
+fn what_cannot_be_derived_is_told() {
+    let schema = "schema = { sql = \"CREATE TABLE t (t TEXT PRIMARY KEY NOT NULL)\" }";
+    let derived = |rest: &str| format!("name = \"x\"\n{schema}\n[[derived]]\nwhat = \"the size\"\n{rest}\n");
+    says(&derived("kept = \"SELECT 1\""), &["derived", "the size", "`anew`"]);
+    says(
+        &derived("kept = \"SELECT a FROM t\"\nanew = \"SELECT 1\""),
+        &["the size: `kept`", "no such column: a"],
+    );
+    says(
+        &derived("kept = \"SELECT 1\"\nanew = \"DELETE FROM t\""),
+        &["the size: `anew` is no query", "SELECT"],
+    );
+    says(&derived("check = \"INSERT INTO s VALUES(1)\""), &["the size: `check`", "no such table: s"]);
+    says(
+        &format!("name = \"x\"\n{schema}\nuntracked = [\"s\"]\n"),
+        &["untracked", "no table `s`", "it has t"],
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_is_told() {
     let error = Scenario::load("no/such/file.toml").expect_err("a mistake").to_string();
     assert!(error.contains("no/such/file.toml") && error.contains("cannot be read"), "{error}");

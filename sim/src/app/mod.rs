@@ -3,11 +3,13 @@
 //! What a transaction wrote is told by looking: the rows that its connection sees after each
 //! statement, compared with those before.
 
+mod derived;
 mod effects;
 mod merging;
 mod snapshot;
 mod statement;
 
+pub(crate) use derived::complaints;
 pub(crate) use merging::elements;
 pub use snapshot::Snapshot;
 

@@ -96,7 +96,7 @@ fn read_table(conn: &Connection, table: &TableShape) -> rusqlite::Result<Vec<Vec
     Ok(read)
 }
 
-fn value(read: ValueRef<'_>) -> Value {
+pub(super) fn value(read: ValueRef<'_>) -> Value {
     match read {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),

@@ -42,6 +42,8 @@ pub struct DeviceView {
     /// What `integrity_check`, `foreign_key_check` and the schema's own rules complain about;
     /// `None` where the engine has no tables.
     pub complaints: Option<Vec<String>>,
+    /// What is wrong with what triggers derive from the tables; `None` where it was not looked at.
+    pub derived: Option<Vec<String>>,
     /// Its conflict log, where it was looked at.
     pub conflicts: Option<Vec<ConflictView>>,
     /// Bytes that are kept aside until their group is complete.

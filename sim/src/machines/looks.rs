@@ -73,6 +73,7 @@ impl Fleet<'_> {
             clocks: clocks(store, &device.scope),
             journal: None,
             complaints: None,
+            derived: None,
             conflicts: None,
             staged_bytes: store.staged_bytes(&device.scope),
             status: self.parts.status(DeviceNo(number as u32), device.status_now()),

@@ -11,6 +11,7 @@ mod conflict_log;
 mod constraints;
 mod convergence;
 mod cursors;
+mod derived;
 mod honest_status;
 mod journal_empties;
 mod judge;
@@ -30,6 +31,7 @@ pub use conflict_log::ConflictLog;
 pub use constraints::Constraints;
 pub use convergence::Convergence;
 pub use cursors::Cursors;
+pub use derived::DerivedData;
 pub use honest_status::HonestStatus;
 pub use journal_empties::JournalEmpties;
 pub use judge::Judge;
@@ -85,6 +87,7 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Bounded),
         Box::new(Cursors::default()),
         Box::new(Constraints),
+        Box::new(DerivedData),
         Box::new(Causality::new(case, &ledger)),
         Box::new(WholeTransactions::new(case, &ledger)),
         Box::new(NoZombies::new(case, &ledger)),

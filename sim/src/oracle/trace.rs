@@ -90,13 +90,14 @@ impl Trace {
             clocks,
             journal,
             complaints,
+            derived,
             conflicts,
             staged_bytes,
             status,
             whole,
         } = view;
         let line = format_args!(
-            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {conflicts:?}\n"
+            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {derived:?} {conflicts:?}\n"
         );
         // Writing into memory cannot fail.
         let _ = self.gathered.write_fmt(line);

@@ -24,6 +24,7 @@
 
 mod amount;
 mod check;
+mod derived;
 mod devices;
 mod error;
 mod faults;
@@ -42,7 +43,7 @@ pub use quantity::{Range, Rate, Skew, Span};
 pub use schema::Schema;
 pub use workload::{Bulk, Mix, Workload};
 
-pub use crate::shape::{Merge, OnDelete, Rule, Strategy};
+pub use crate::shape::{Derived, Merge, OnDelete, Rule, Strategy};
 
 use std::path::Path;
 
@@ -69,6 +70,12 @@ pub struct Scenario {
     /// The schema.
     #[serde(default)]
     pub schema: Schema,
+    /// Tables that are not synced: every device has its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untracked: Vec<String>,
+    /// What triggers keep that follows from the tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<Derived>,
     /// What the application says about conflicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -150,6 +157,8 @@ impl Default for Scenario {
             devices: four(),
             scopes: one(),
             schema: Schema::default(),
+            untracked: Vec::new(),
+            derived: Vec::new(),
             rules: Vec::new(),
             length: one_minute(),
             quiet: five_minutes(),

@@ -75,8 +75,12 @@ impl Scenario {
     pub fn shape(&self) -> Result<Shape, ScenarioError> {
         self.check()?;
         let sql = self.sql()?;
-        let shape = Shape::of_sql(&sql)
-            .map_err(|error| ScenarioError::Schema { scenario: self.name.clone(), error })?;
+        let wrong = |error| ScenarioError::Schema { scenario: self.name.clone(), error };
+        if !self.untracked.is_empty() {
+            self.check_untracked(&Shape::of_sql(&sql).map_err(wrong)?)?;
+        }
+        let shape = Shape::of_tracked(&sql, &self.untracked).map_err(wrong)?;
+        let shape = self.with_derived(shape)?;
         self.check_tables(&shape)?;
         self.ruled(shape)
     }

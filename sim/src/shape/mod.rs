@@ -6,6 +6,7 @@
 
 mod builtin;
 mod catalog;
+mod derived;
 mod error;
 mod introspect;
 mod probe;
@@ -15,6 +16,7 @@ mod stamp;
 mod values;
 
 pub use builtin::{builtin, builtin_names};
+pub use derived::Derived;
 pub use error::ShapeError;
 pub use rule::{Merge, OnDelete, Rule, Strategy};
 pub use stamp::{WriteId, stamp_of, stamped};
@@ -33,6 +35,10 @@ pub struct Shape {
     pub tables: Vec<TableShape>,
     /// What the application says about conflicts.
     pub rules: Vec<Rule>,
+    /// Tables that are not synced, and not among `tables`.
+    pub untracked: Vec<String>,
+    /// What triggers keep that follows from the tables.
+    pub derived: Vec<Derived>,
 }
 
 /// A table, as the simulator sees it.

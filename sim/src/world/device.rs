@@ -136,7 +136,11 @@ impl Device {
         let replica = Replica::open(&self.file, ReplicaOptions::default())
             .map_err(|error| Stop::failed("cannot open a replica", error))?;
         if is_new {
-            replica.track(&Tables::all()).map_err(|error| Stop::failed("cannot track the tables", error))?;
+            let tables = match shape.untracked.is_empty() {
+                true => Tables::all(),
+                false => Tables::only(shape.tables.iter().map(|table| table.name.as_str())),
+            };
+            replica.track(&tables).map_err(|error| Stop::failed("cannot track the tables", error))?;
             for rule in &shape.rules {
                 let set = replica.set_rule(&rule.for_replica());
                 set.map_err(|error| Stop::failed("cannot set a rule", error))?;

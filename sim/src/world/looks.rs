@@ -14,7 +14,7 @@ use super::logged;
 use super::merged;
 use super::parts::Parts;
 use super::run::Run;
-use crate::app::Snapshot;
+use crate::app::{self, Snapshot};
 use crate::history::{DeviceView, Event, HubView, Look, Phase};
 
 /// How many complaints about a file are told.
@@ -87,6 +87,10 @@ impl<P: Parts> Run<'_, P> {
             journal: Some(told.journal),
             complaints: match closely {
                 true => Some(complaints(&life.app).map_err(failed)?),
+                false => None,
+            },
+            derived: match closely {
+                true => Some(app::complaints(&life.app, self.shape).map_err(failed)?),
                 false => None,
             },
             conflicts: match closely {

@@ -20,6 +20,8 @@ pub(crate) enum FileMutant {
     JournalsTheUntracked,
     /// A replica that does not send what it added to columns that merge.
     KeepsWhatItAdded,
+    /// A replica that counts what it applies twice.
+    CountsTwice,
     /// Replicas that do not tell of their rules.
     KeepsItsRules,
     /// Replicas and a hub that forget what lost.
@@ -127,6 +129,9 @@ impl Store for BrokenReplica {
             Some(FileMutant::DanglingReferences) => self.let_dangle()?,
             Some(FileMutant::JournalsTheUntracked) => self.journal_the_untracked()?,
             Some(FileMutant::KeepsWhatIsAside) => self.keep_aside()?,
+            Some(FileMutant::CountsTwice) => {
+                self.lawless()?.execute("UPDATE list_size SET items = items + 1", [])?;
+            }
             Some(FileMutant::ForgetsWhatLost) => {
                 self.lawless()?.execute("DELETE FROM __pocketsync_conflict", [])?;
             }

@@ -86,7 +86,7 @@ fn files_that_are_not_broken_keep_every_promise() {
 
 #[test]
 fn applications_that_have_more_than_rows_and_are_not_broken_keep_every_promise() {
-    for scenario in [stories::counting(), stories::deciding()] {
+    for scenario in [stories::counting(), stories::deciding(), stories::deriving()] {
         if let Some(violation) = run_scenario(Real, &scenario, 0, &[]) {
             panic!("{violation}");
         }
@@ -158,6 +158,7 @@ file_mutants! {
 
 scenario_mutants! {
     additions_that_are_not_sent: KeepsWhatItAdded in counting, "sums";
+    sizes_that_are_counted_twice: CountsTwice in deriving, "derived";
     rules_that_are_not_told: KeepsItsRules in deciding, "strategies";
     conflicts_that_are_forgotten: ForgetsWhatLost in deciding, "conflict_log";
 }

@@ -147,6 +147,34 @@ pub(crate) fn deciding() -> Scenario {
     )
 }
 
+/// Two devices put items into lists, whose sizes triggers keep.
+pub(crate) fn deriving() -> Scenario {
+    scenario(
+        r#"
+        untracked = ["list_size"]
+        workload = { rate = "1/s", mix = { insert = 60, replace = 0, update = 20, delete = 20, rekey = 0 } }
+        derived = [{ what = "sizes", kept = "SELECT * FROM list_size WHERE items > 0", anew = "SELECT list, count(*) FROM item GROUP BY 1" }]
+        [schema]
+        sql = """
+        CREATE TABLE list(list TEXT PRIMARY KEY NOT NULL, title TEXT);
+        CREATE TABLE item(id INTEGER PRIMARY KEY, origin TEXT NOT NULL,
+                          list TEXT NOT NULL REFERENCES list(list) ON DELETE CASCADE);
+        CREATE TABLE list_size(list TEXT PRIMARY KEY, items INT);
+        CREATE TRIGGER plus AFTER INSERT ON item BEGIN
+          INSERT INTO list_size VALUES(NEW.list, 1) ON CONFLICT(list) DO UPDATE SET items = items + 1;
+        END;
+        CREATE TRIGGER minus AFTER DELETE ON item BEGIN
+          UPDATE list_size SET items = items - 1 WHERE list = OLD.list;
+        END;
+        CREATE TRIGGER moved AFTER UPDATE OF list ON item BEGIN
+          UPDATE list_size SET items = items - 1 WHERE list = OLD.list;
+          INSERT INTO list_size VALUES(NEW.list, 1) ON CONFLICT(list) DO UPDATE SET items = items + 1;
+        END;
+        """
+        "#,
+    )
+}
+
 fn scenario(text: &str) -> Scenario {
     let begin = "name = \"broken\"\ndevices = 2\nlength = \"15s\"\nquiet = \"20s\"\n";
     Scenario::parse(&format!("{begin}{text}"), "".as_ref()).expect("it is a scenario")

@@ -13,7 +13,7 @@
 //!
 //! Flags of a device in a look: `behind` (has not caught up), `offline` (does not claim to be in
 //! sync), `pending=N`, `journal=N`, `staged=N`, `parked=N`, `clock=WORD` (has merged something
-//! else), `broken` (a database with complaints), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times.
+//! else), `broken` (a database with complaints), `derived=WORDS` (what follows from the tables does not), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -272,6 +272,7 @@ impl Teller {
                     .into_iter()
                     .collect(),
             ),
+            derived: flags.get("derived").map(|what| vec![(*what).to_owned()]),
             conflicts: flags
                 .get("log")
                 .map(|log| log.split_whitespace().map(|entry| self.logged(entry)).collect()),
