@@ -110,6 +110,28 @@ fn what_cannot_be_derived_is_told() {
 }
 
 #[test]
+fn a_migration_that_cannot_be_is_told() {
+    let schema = "schema = { sql = \"CREATE TABLE t (t TEXT PRIMARY KEY NOT NULL)\" }";
+    let migration =
+        |rest: &str| format!("name = \"x\"\nlength = \"60s\"\n{schema}\n[[migrations]]\n{rest}\n");
+    let add = "sql = \"ALTER TABLE t ADD COLUMN a\"";
+    says(&migration(add), &["mine.toml:4", "missing field `between`"]);
+    says(
+        &migration(&format!("{add}\nbetween = \"5s..90s\"")),
+        &["mine.toml:6", "migrations.between", "at 1m"],
+    );
+    says(
+        &migration("sql = \"ALTER TABLE s ADD COLUMN a\"\nbetween = \"5s\""),
+        &["schema", "no such table: s"],
+    );
+    says(
+        &migration(&format!("{add}\nbetween = \"5s\"\nrename = [\"t.a\"]")),
+        &["`t.a` is no renaming", "heading"],
+    );
+    says(&migration(&format!("{add}\nbetween = \"5s\"\nshare = 7")), &["mine.toml:7", "from 0 to 1"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_told() {
     let error = Scenario::load("no/such/file.toml").expect_err("a mistake").to_string();
     assert!(error.contains("no/such/file.toml") && error.contains("cannot be read"), "{error}");

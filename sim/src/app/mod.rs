@@ -6,11 +6,13 @@
 mod derived;
 mod effects;
 mod merging;
+mod migrate;
 mod snapshot;
 mod statement;
 
 pub(crate) use derived::complaints;
 pub(crate) use merging::elements;
+pub(crate) use migrate::{create, migrate, script, version};
 pub use snapshot::Snapshot;
 
 use std::path::Path;

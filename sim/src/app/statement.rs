@@ -24,7 +24,7 @@ pub(super) struct Statement {
 
 /// The statement of a write; `None` where there is none that would do anything.
 pub(super) fn resolve(shape: &Shape, rows: &Snapshot, write: &Write) -> Option<Statement> {
-    let table = shape.tables.get(write.table)?;
+    let table = shape.tables_at(rows.version).get(write.table).filter(|table| table.is_here())?;
     let mut writer = Writer { table, rows, write, chance: Chance::new(write.entropy, "write", 0) };
     let present = &rows.tables[write.table];
     let picked = || {
@@ -71,7 +71,7 @@ impl<'a> Writer<'a> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         let mut key = Vec::new();
         for (at, column) in self.table.columns.iter().enumerate() {
-            if column.role == Role::RowKey {
+            if matches!(column.role, Role::RowKey | Role::Absent) {
                 continue;
             }
             let value = self.value(at)?;
@@ -100,7 +100,8 @@ impl<'a> Writer<'a> {
     /// What an upsert does where the key is taken: it counts on, and overwrites the rest.
     fn or_update(&self) -> String {
         let Key::Natural { columns: key } = &self.table.key else { return String::new() };
-        let rest = self.table.columns.iter().enumerate().filter(|(at, _)| !key.contains(at));
+        let columns = self.table.columns.iter().enumerate();
+        let rest = columns.filter(|(at, column)| !key.contains(at) && column.role != Role::Absent);
         let set = rest.map(|(_, column)| {
             let name = quote(&column.name);
             match column.role {
@@ -119,7 +120,7 @@ impl<'a> Writer<'a> {
         let key = self.table.key_columns();
         let mut columns: Vec<usize> = (0..self.table.columns.len())
             .filter(|at| !key.contains(at))
-            .filter(|&at| !matches!(self.table.columns[at].role, Role::RowKey | Role::Tag))
+            .filter(|&at| !matches!(self.table.columns[at].role, Role::RowKey | Role::Tag | Role::Absent))
             .collect();
         let count = usize::from(count.max(1)).min(columns.len());
         for at in 0..count {
@@ -191,7 +192,7 @@ impl<'a> Writer<'a> {
         }
         let column = &self.table.columns[column];
         Some(match &column.role {
-            Role::RowKey => Value::Null,
+            Role::RowKey | Role::Absent => Value::Null,
             Role::Tag => Value::text(&format!("r{}", self.write.id.0)),
             Role::KeyPart { pool } => Value::text(&format!("k{}", self.chance.below(u64::from(*pool)))),
             Role::Free(kind) | Role::Merges { kind, .. } => {

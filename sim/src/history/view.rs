@@ -16,7 +16,7 @@ pub type Rows = BTreeMap<RowTag, RowView>;
 pub struct RowView {
     /// Its cells, in the order of the table's columns in the shape. A reference is the tag of the
     /// row that it points at, as text; the row's own integer key is NULL, since it differs between
-    /// devices by right.
+    /// devices by right. What the device's version of the schema has no column for is [absent](super::absent).
     pub cells: Vec<Value>,
     /// How many rows with this tag there are: more than one is a row twice.
     pub copies: u32,
@@ -29,6 +29,8 @@ pub struct DeviceView {
     pub device: DeviceNo,
     /// Its scope.
     pub scope: u32,
+    /// The version of the schema that it is on.
+    pub version: usize,
     /// The rows that the application sees.
     pub rows: Rows,
     /// The rows that are parked, each in words that are the same on every device; `None` where the

@@ -68,6 +68,7 @@ impl Fleet<'_> {
         DeviceView {
             device: DeviceNo(number as u32),
             scope: device.scope_no,
+            version: 0,
             rows: rows(self.shape, store, &device.scope),
             parked: None,
             clocks: clocks(store, &device.scope),

@@ -214,7 +214,7 @@ impl Writer<'_, '_> {
     fn value(&mut self, write: &Write, table: &TableShape, index: usize, draw: &mut Draw) -> Option<Value> {
         let column = &table.columns[index];
         Some(match &column.role {
-            Role::RowKey => Value::Null,
+            Role::RowKey | Role::Absent => Value::Null,
             Role::Tag => Value::text(&format!("r{}", write.id.0)),
             Role::KeyPart { pool } => key_part(draw.below(u64::from(*pool)) as u32),
             Role::Free(kind) | Role::Merges { kind, .. } => {

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use crate::history::{DeviceView, Event, Fault};
 use crate::oracle::Case;
-use crate::shape::{Key, Role, RowTag, Shape};
+use crate::shape::{Key, Role, RowTag, Shape, TableShape};
 use crate::story::{DeviceNo, Ms};
 
 /// Everything that is known of the writes of a run.
@@ -115,6 +115,11 @@ impl Model {
             let joined = scope.find(&RowTag { table, name: name.to_owned() });
             table != row.tag.table && joined.is_some_and(|joined| self.is_doubtful(scope, scope.row(joined)))
         })
+    }
+
+    /// Whether the version of the schema that a device is on has the row's table.
+    pub fn knows(&self, view: &DeviceView, row: &Row) -> bool {
+        self.shape().tables_at(view.version).get(row.tag.table).is_some_and(TableShape::is_here)
     }
 
     /// Whether a device certainly shows the row of a name. Where a copied file may have made two of

@@ -6,7 +6,7 @@ use pocketsync_core::value::Value;
 
 use super::template::NOBODY;
 use super::{Change, Death, Mark, NodeNo, Row, Rules};
-use crate::history::{Commit, Did, RowView};
+use crate::history::{Commit, Did, RowView, is_absent};
 use crate::shape::{Role, RowTag, Shape};
 use crate::story::{DeviceNo, Ms, TxId};
 
@@ -289,7 +289,7 @@ impl Scope {
         let row = &mut self.rows[row as usize];
         let table = row.tag.table;
         let role = &shape.tables[table].columns[column].role;
-        if matches!(role, Role::RowKey | Role::Tag) {
+        if matches!(role, Role::RowKey | Role::Tag) || is_absent(value) {
             return None;
         }
         if let Role::Merges { .. } = role {
@@ -309,7 +309,7 @@ impl Scope {
     }
 
     fn release(&mut self, rules: &Rules, table: usize, column: usize, value: &Value) {
-        if *value != Value::Null && rules.unique(table).contains(&column) {
+        if *value != Value::Null && !is_absent(value) && rules.unique(table).contains(&column) {
             self.released.insert((table, column, folded(value)));
         }
     }

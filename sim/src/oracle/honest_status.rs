@@ -55,6 +55,7 @@ impl HonestStatus {
                 self.hub_disturbed = Some(at);
                 return;
             }
+            Fault::Migrated { device, .. } => device,
             Fault::Restored { device, .. } | Fault::Lost(device) => {
                 self.recent.remove(device);
                 device
@@ -180,6 +181,9 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
     let parks = view.parked.as_ref().is_some_and(|parked| !parked.is_empty());
     commit.wrote.iter().find_map(|(number, wrote)| {
         let row = scope.row(*number);
+        if !model.knows(view, row) {
+            return None;
+        }
         let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
         match wrote {
             Wrote::Row => {

@@ -30,6 +30,7 @@ pub use causality::Causality;
 pub use conflict_log::ConflictLog;
 pub use constraints::Constraints;
 pub use convergence::Convergence;
+pub(crate) use convergence::shows_same;
 pub use cursors::Cursors;
 pub use derived::DerivedData;
 pub use honest_status::HonestStatus;

@@ -68,7 +68,8 @@ impl Oracle for Strategies {
 fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
     let Some(scope) = model.scope(view.scope) else { return Ok(()) };
     for (_, row) in scope.rows() {
-        if model.is_doubtful(scope, row) || causality::is_moved(model, scope, row) {
+        if !model.knows(view, row) || model.is_doubtful(scope, row) || causality::is_moved(model, scope, row)
+        {
             continue;
         }
         if !row.deaths.is_empty() {

@@ -85,6 +85,7 @@ impl Trace {
         let DeviceView {
             device,
             scope,
+            version,
             rows,
             parked,
             clocks,
@@ -97,7 +98,7 @@ impl Trace {
             whole,
         } = view;
         let line = format_args!(
-            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {derived:?} {conflicts:?}\n"
+            "{device} {scope} {version} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {derived:?} {conflicts:?}\n"
         );
         // Writing into memory cannot fail.
         let _ = self.gathered.write_fmt(line);

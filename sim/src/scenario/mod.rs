@@ -28,6 +28,7 @@ mod derived;
 mod devices;
 mod error;
 mod faults;
+mod migrations;
 mod network;
 mod quantity;
 mod rules;
@@ -38,6 +39,7 @@ pub use amount::{Amount, Rarely};
 pub use devices::Devices;
 pub use error::ScenarioError;
 pub use faults::{Clocks, Faults, Joins};
+pub use migrations::{MigratedBy, Migration};
 pub use network::{HowCut, Network, OtherLink, Pattern, Presence, Window};
 pub use quantity::{Range, Rate, Skew, Span};
 pub use schema::Schema;
@@ -106,6 +108,9 @@ pub struct Scenario {
     /// Who comes late.
     #[serde(default)]
     pub joins: Joins,
+    /// How the schema changes, on one device after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
 }
 
 /// An engine that runs stories.
@@ -169,6 +174,7 @@ impl Default for Scenario {
             faults: Faults::default(),
             clocks: Clocks::default(),
             joins: Joins::default(),
+            migrations: Vec::new(),
         }
     }
 }

@@ -79,7 +79,10 @@ impl Scenario {
         if !self.untracked.is_empty() {
             self.check_untracked(&Shape::of_sql(&sql).map_err(wrong)?)?;
         }
-        let shape = Shape::of_tracked(&sql, &self.untracked).map_err(wrong)?;
+        let shape = match self.migrations.is_empty() {
+            true => Shape::of_tracked(&sql, &self.untracked).map_err(wrong)?,
+            false => Shape::of_versions(&sql, &self.untracked, &self.steps()?).map_err(wrong)?,
+        };
         let shape = self.with_derived(shape)?;
         self.check_tables(&shape)?;
         self.ruled(shape)

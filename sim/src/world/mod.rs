@@ -14,6 +14,7 @@ mod line;
 mod logged;
 mod looks;
 mod merged;
+mod migrations;
 mod moves;
 mod parts;
 mod process;

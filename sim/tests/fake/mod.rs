@@ -184,6 +184,7 @@ impl World<'_> {
                 self.judge.saw(at, &Event::Fault(Fault::Crashed(*device)));
                 self.judge.saw(at, &Event::Fault(Fault::Restarted(*device)));
             }
+            Move::Migrate { .. } => {}
             Move::SetClock { device, .. } => self.judge.saw(at, &Event::Fault(Fault::ClockSet(*device))),
             _ => {}
         }

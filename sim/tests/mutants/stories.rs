@@ -193,7 +193,8 @@ pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
         let at = 1_400 * number + teller.rng.below(SECOND);
         teller.at(at, Move::Transact { device, transaction });
     }
-    let device = || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE };
+    let device =
+        || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE, version: 0 };
     Arc::new(Story {
         seed,
         devices: vec![device(), device()],

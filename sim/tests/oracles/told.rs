@@ -110,7 +110,7 @@ fn story() -> Story {
         duplicate: 0.0,
         reorder: 0.0,
     };
-    let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link };
+    let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link, version: 0 };
     Story {
         seed: 0,
         devices: vec![device; 4],
@@ -261,6 +261,7 @@ impl Teller {
         DeviceView {
             device: number(device),
             scope: 0,
+            version: 0,
             rows: shown,
             parked: Some((0..count("parked")).map(|number| format!("parked {number}")).collect()),
             clocks,
