@@ -27,7 +27,7 @@ pub(crate) fn create(conn: &Connection, shape: &Shape, version: usize) -> rusqli
     for version in &shape.versions[..=version] {
         conn.execute_batch(&version.step.sql)?;
     }
-    conn.pragma_update(None, "user_version", version)
+    conn.execute_batch(&format!("PRAGMA user_version = {version}"))
 }
 
 /// Makes version `to` of the one before it, as applications do: in one transaction, without foreign keys.

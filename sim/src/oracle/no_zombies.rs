@@ -92,8 +92,8 @@ pub(super) fn rises(model: &Model, scope: &Scope, row: &Row, death: &Death, view
         && row.is_final(scope, death)
         && !model.rules().shifting_key(table)
         && !model.is_doubtful(scope, row)
-        && !may_be_undone(model, scope, row, death)
-        && !(model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
+        && !(may_be_undone(model, scope, row, death)
+            || model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
 }
 
 /// Whether a rule may have taken a death back: somebody else changed the row, and it is not certain that this was before.

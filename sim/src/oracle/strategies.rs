@@ -123,10 +123,10 @@ fn was_first(model: &Model, scope: &Scope, cell: &Cell, first: NodeNo) -> bool {
     })
 }
 
-/// Whether the hub had all others when a write was committed.
+/// Whether the hub had all others when a write was committed: what it knew of was there.
 fn was_last(model: &Model, scope: &Scope, cell: &Cell, last: NodeNo) -> bool {
     let mut others = (0..cell.nodes().len() as NodeNo).filter(|other| *other != last);
-    others.all(|other| was_before(model, scope, cell, other, last))
+    others.all(|other| cell.knew(last, other) || was_before(model, scope, cell, other, last))
 }
 
 /// Whether the hub had acknowledged one write when another was committed.

@@ -14,8 +14,8 @@
 //! - Where somebody deleted the row, or set the column to NULL, a part of what was written may be gone: then what is
 //!   shown is made of *some* of it, each write at most once.
 //!
-//! Rows under whose name another one may be shown, and rows that a copied file may have made two of, are
-//! not judged.
+//! Rows under whose name another one may be shown, rows that a copied file may have made two of, and columns that not every
+//! version of the schema has, are not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,6 +85,10 @@ fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
         }
         for (column, declared) in model.shape().tables[tag.table].columns.iter().enumerate() {
             let Role::Merges { merge, .. } = &declared.role else { continue };
+            // What it began with is not told.
+            if model.shape().default_of(tag.table, column).is_some() {
+                continue;
+            }
             let cell = Cell::new(model, scope, number, column);
             cell.judge(*merge, &shown.cells[column]).map_err(|what| {
                 let name = words::cell(model.shape(), tag, column);

@@ -72,7 +72,7 @@ impl Trace {
         for hub in &look.hub {
             self.number(hub.scope.into());
             // Writing into memory cannot fail.
-            let _ = write!(self.gathered, "{:?}\n", hub.conflicts);
+            let _ = writeln!(self.gathered, "{:?}", hub.conflicts);
             self.number(hub.clocks.len() as u64);
             for (row, clock) in &hub.clocks {
                 self.sized(row.as_bytes());

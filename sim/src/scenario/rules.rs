@@ -81,6 +81,13 @@ fn put(shape: &mut Shape, table: usize, column: usize, merge: Merge) -> Result<(
         return Err(format!("{name} cannot be a {merge}; declare the column as {wanted}"));
     }
     *role = Role::Merges { merge, kind, begin };
+    let role = role.clone();
+    for version in &mut shape.versions {
+        let here = &mut version.tables[table].columns[column];
+        if here.role != Role::Absent {
+            here.role = role.clone();
+        }
+    }
     Ok(())
 }
 

@@ -170,6 +170,19 @@ impl Known {
 }
 
 impl Step {
+    /// The renamings that are not in the statements, because a rebuild makes them: tables, and columns.
+    pub(crate) fn undeclared(&self) -> Step {
+        let statements: String = self.sql.chars().filter(|sign| !"\"`[]".contains(*sign)).collect();
+        let words: Vec<String> = statements.split_whitespace().map(str::to_ascii_lowercase).collect();
+        let says = |text: String| words.join(" ").contains(&text.to_ascii_lowercase());
+        let mut step = Step { tables: self.tables.clone(), columns: self.columns.clone(), ..Step::default() };
+        step.tables.retain(|(old, new)| !says(format!("alter table {old} rename to {new}")));
+        step.columns.retain(|(_, old, new)| {
+            !says(format!("rename column {old} to {new}")) && !says(format!(" rename {old} to {new}"))
+        });
+        step
+    }
+
     fn table_after(&self, before: &str) -> String {
         let renamed = self.tables.iter().find(|(old, _)| old.eq_ignore_ascii_case(before));
         renamed.map_or(before, |(_, new)| new).to_owned()
@@ -224,6 +237,22 @@ mod tests {
 
     fn step(sql: &str) -> Step {
         Step { sql: sql.to_owned(), ..Step::default() }
+    }
+
+    #[test]
+    fn what_statements_rename_need_not_be_declared() {
+        let columns = [("note", "a", "b"), ("note", "c", "d")];
+        let columns = columns.map(|(table, old, new)| (table.to_owned(), old.to_owned(), new.to_owned()));
+        let tables = [("note", "memo"), ("tag", "label")].map(|(old, new)| (old.to_owned(), new.to_owned()));
+        let step = Step {
+            columns: columns.to_vec(),
+            tables: tables.to_vec(),
+            ..step(
+                "ALTER TABLE note\n RENAME COLUMN \"a\" TO b; CREATE TABLE memo(d); alter table tag rename to label",
+            )
+        };
+        let undeclared = step.undeclared();
+        assert_eq!((undeclared.columns, undeclared.tables), (columns[1..].to_vec(), tables[..1].to_vec()));
     }
 
     #[test]

@@ -142,11 +142,8 @@ impl Device {
         let replica = Replica::open(&self.file, ReplicaOptions::default())
             .map_err(|error| Stop::failed("cannot open a replica", error))?;
         if is_new {
-            let tables = match shape.untracked.is_empty() {
-                true => Tables::all(),
-                false => Tables::only(shape.tables_at(self.version).iter().map(|table| table.name.as_str())),
-            };
-            replica.track(&tables).map_err(|error| Stop::failed("cannot track the tables", error))?;
+            let tracked = replica.track(&tracked(shape, self.version));
+            tracked.map_err(|error| Stop::failed("cannot track the tables", error))?;
             for rule in &shape.rules {
                 let set = replica.set_rule(&rule.for_replica());
                 set.map_err(|error| Stop::failed("cannot set a rule", error))?;
@@ -194,4 +191,13 @@ impl Device {
 pub(super) fn shorten(session: &mut SessionConfig) {
     session.ping_after = Duration::from_secs(10);
     session.dead_after = Duration::from_secs(30);
+}
+
+/// The tables that are synced in a version of the schema.
+pub(super) fn tracked(shape: &Shape, version: usize) -> Tables {
+    if shape.untracked.is_empty() {
+        return Tables::all();
+    }
+    let here = shape.tables_at(version).iter().filter(|table| table.is_here());
+    Tables::only(here.map(|table| table.name.as_str()))
 }

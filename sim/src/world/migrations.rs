@@ -1,9 +1,9 @@
 //! Schemas that change on the way.
 
-use pocketsync_core::store::sqlite::{Migration, Tables};
+use pocketsync_core::store::sqlite::Migration;
 
 use super::Stop;
-use super::device::{Device, Life};
+use super::device::{Device, Life, tracked};
 use super::parts::Parts;
 use super::run::Run;
 use crate::app;
@@ -41,22 +41,22 @@ impl Device {
         {
             let to = from + 1;
             let Some(version) = shape.versions.get(to) else { break };
+            let undeclared = version.step.undeclared();
             match by {
                 Migrator::Engine => {
                     let script = Migration::new(app::script(version, to));
-                    declare(life, declared(script, &version.step))?;
+                    migrate(life, declared(script, &undeclared))?;
                 }
                 Migrator::Application => {
                     app::migrate(&life.app, version, to).map_err(failed)?;
-                    // What a rebuild renames is not in its statements.
-                    if !version.step.tables.is_empty() || !version.step.columns.is_empty() {
-                        declare(life, declared(Migration::new(""), &version.step))?;
+                    if undeclared != Step::default() {
+                        migrate(life, declared(Migration::new(""), &undeclared))?;
                     }
                 }
             }
             let before = &shape.versions[from].tables;
             if version.tables.iter().zip(before).any(|(now, before)| now.is_here() && !before.is_here()) {
-                let tracked = life.replica.track(&Tables::all());
+                let tracked = life.replica.track(&tracked(shape, to));
                 tracked.map_err(|error| Stop::failed("cannot track new tables", error))?;
             }
             reached.push(to as u32);
@@ -65,7 +65,7 @@ impl Device {
     }
 }
 
-fn declare(life: &Life, migration: Migration) -> Result<(), Stop> {
+fn migrate(life: &Life, migration: Migration) -> Result<(), Stop> {
     let migrated = life.replica.migrate(&migration);
     migrated.map(drop).map_err(|error| Stop::failed("the engine cannot migrate", error))
 }

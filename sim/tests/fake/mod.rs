@@ -79,7 +79,7 @@ pub(crate) fn device(offset_ms: i64) -> Device {
         duplicate: 0.01,
         reorder: 0.0,
     };
-    Device { scope: 0, from: 0, online: true, clock: Clock { offset_ms, drift_ppm: 0 }, link }
+    Device { scope: 0, from: 0, online: true, clock: Clock { offset_ms, drift_ppm: 0 }, link, version: 0 }
 }
 
 pub(crate) fn insert(id: u64) -> Write {
@@ -216,6 +216,9 @@ impl World<'_> {
 
     fn look(&mut self, at: Ms, phase: Phase) {
         let devices = self.rows.iter().enumerate().map(|(index, rows)| DeviceView {
+            version: 0,
+            derived: None,
+            conflicts: None,
             device: DeviceNo(index as u32),
             scope: 0,
             rows: rows.clone(),

@@ -89,7 +89,8 @@ pub struct Teller {
 impl Teller {
     /// So many devices of one scope, online, for so long.
     pub fn new(seed: u64, devices: usize, quiet_at: Ms) -> Self {
-        let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: LINK };
+        let device =
+            Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: LINK, version: 0 };
         let story = Story {
             seed,
             devices: vec![device; devices],

@@ -108,6 +108,7 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         online: true,
         clock: Clock { offset_ms: 200 * number, drift_ppm: 0 },
         link,
+        version: 0,
     };
     Arc::new(Story {
         seed,
