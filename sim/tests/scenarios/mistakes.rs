@@ -71,6 +71,67 @@ fn a_wrong_schema_or_table_is_told_with_those_that_exist() {
 }
 
 #[test]
+fn a_rule_that_cannot_be_is_told_with_what_to_write_instead() {
+    let schema =
+        "schema = { sql = \"CREATE TABLE day (day TEXT PRIMARY KEY NOT NULL, visits INTEGER, note TEXT)\" }";
+    let rule = |rule: &str| format!("name = \"x\"\n{schema}\n[[rules]]\n{rule}\n");
+    let counts = "table = \"day\"\ncolumn = \"visits\"";
+    says(&rule(&format!("{counts}\nmerge = \"sum\"")), &["mine.toml:6", "sum", "`counter`"]);
+    says(&rule(counts), &["rules", "day.visits says nothing", "`merge`"]);
+    says(&rule("table = \"days\"\nmerge = \"counter\""), &["no table `days`", "it has day"]);
+    says(&rule("table = \"day\"\nmerge = \"counter\""), &["`merge` is for a column", "column = "]);
+    says(&rule("table = \"day\"\ncolumn = \"visit\"\nmerge = \"max\""), &["no column `visit`", "visits"]);
+    says(&rule("table = \"day\"\ncolumn = \"day\"\nmerge = \"max\""), &["day.day is a part of a key"]);
+    says(&rule("table = \"day\"\ncolumn = \"note\"\nmerge = \"counter\""), &["INTEGER or REAL"]);
+    says(&rule("table = \"day\"\ncolumn = \"visits\"\nmerge = \"set\""), &["TEXT"]);
+    says(&rule("table = \"day\"\ncolumn = \"note\"\non_delete = \"delete_wins\""), &["whole table"]);
+    let twice = format!("{counts}\nmerge = \"max\"\n[[rules]]\n{counts}\nmerge = \"min\"");
+    says(&rule(&twice), &["two for day.visits", "write them as one"]);
+}
+
+#[test]
+fn what_cannot_be_derived_is_told() {
+    let schema = "schema = { sql = \"CREATE TABLE t (t TEXT PRIMARY KEY NOT NULL)\" }";
+    let derived = |rest: &str| format!("name = \"x\"\n{schema}\n[[derived]]\nwhat = \"the size\"\n{rest}\n");
+    says(&derived("kept = \"SELECT 1\""), &["derived", "the size", "`anew`"]);
+    says(
+        &derived("kept = \"SELECT a FROM t\"\nanew = \"SELECT 1\""),
+        &["the size: `kept`", "no such column: a"],
+    );
+    says(
+        &derived("kept = \"SELECT 1\"\nanew = \"DELETE FROM t\""),
+        &["the size: `anew` is no query", "SELECT"],
+    );
+    says(&derived("check = \"INSERT INTO s VALUES(1)\""), &["the size: `check`", "no such table: s"]);
+    says(
+        &format!("name = \"x\"\n{schema}\nuntracked = [\"s\"]\n"),
+        &["untracked", "no table `s`", "it has t"],
+    );
+}
+
+#[test]
+fn a_migration_that_cannot_be_is_told() {
+    let schema = "schema = { sql = \"CREATE TABLE t (t TEXT PRIMARY KEY NOT NULL)\" }";
+    let migration =
+        |rest: &str| format!("name = \"x\"\nlength = \"60s\"\n{schema}\n[[migrations]]\n{rest}\n");
+    let add = "sql = \"ALTER TABLE t ADD COLUMN a\"";
+    says(&migration(add), &["mine.toml:4", "missing field `between`"]);
+    says(
+        &migration(&format!("{add}\nbetween = \"5s..90s\"")),
+        &["mine.toml:6", "migrations.between", "at 1m"],
+    );
+    says(
+        &migration("sql = \"ALTER TABLE s ADD COLUMN a\"\nbetween = \"5s\""),
+        &["schema", "no such table: s"],
+    );
+    says(
+        &migration(&format!("{add}\nbetween = \"5s\"\nrename = [\"t.a\"]")),
+        &["`t.a` is no renaming", "heading"],
+    );
+    says(&migration(&format!("{add}\nbetween = \"5s\"\nshare = 7")), &["mine.toml:7", "from 0 to 1"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_told() {
     let error = Scenario::load("no/such/file.toml").expect_err("a mistake").to_string();
     assert!(error.contains("no/such/file.toml") && error.contains("cannot be read"), "{error}");

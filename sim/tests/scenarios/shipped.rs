@@ -37,6 +37,7 @@ fn kinds(story: &Story) -> BTreeMap<&'static str, usize> {
             Move::RestoreHub { .. } => "restore_hub",
             Move::Clone { .. } => "clone",
             Move::Lose { .. } => "lose",
+            Move::Migrate { .. } => "migrate",
             Move::SetClock { .. } => "set_clock",
         };
         *kinds.entry(kind).or_insert(0) += 1;
@@ -58,6 +59,7 @@ fn claims(scenario: &Scenario) -> Vec<&'static str> {
     ];
     let mut claims = vec!["transact"];
     claims.extend(numbers.iter().filter(|(_, amount)| amount.usual.from > 0).map(|(kind, _)| *kind));
+    claims.extend((!scenario.migrations.is_empty()).then_some("migrate"));
     let cut = scenario.presence.turns().is_some() || !scenario.network.partitions.is_empty();
     if cut || !scenario.presence.windows.is_empty() {
         claims.extend(["connect", "disconnect"]);

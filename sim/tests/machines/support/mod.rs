@@ -62,7 +62,7 @@ pub fn shape() -> Arc<Shape> {
         key: Key::Natural { columns: vec![0] },
         columns: vec![column("sku", Role::KeyPart { pool: 12 }), column("count", Role::Free(Kind::Integer))],
     };
-    Arc::new(Shape { sql: String::new(), tables: vec![visit, finding, stock] })
+    Arc::new(Shape { tables: vec![visit, finding, stock], ..Shape::default() })
 }
 
 pub const LINK: Link = Link {
@@ -89,7 +89,8 @@ pub struct Teller {
 impl Teller {
     /// So many devices of one scope, online, for so long.
     pub fn new(seed: u64, devices: usize, quiet_at: Ms) -> Self {
-        let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: LINK };
+        let device =
+            Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: LINK, version: 0 };
         let story = Story {
             seed,
             devices: vec![device; devices],

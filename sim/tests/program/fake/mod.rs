@@ -27,7 +27,7 @@ pub(crate) fn shape() -> Arc<Shape> {
     ];
     let items = TableShape { name: "items".to_owned(), key: Key::Surrogate { column: 0 }, columns };
     let sql = "CREATE TABLE items(id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER)".to_owned();
-    Arc::new(Shape { sql, tables: vec![items] })
+    Arc::new(Shape { sql, tables: vec![items], ..Shape::default() })
 }
 
 pub(crate) fn case(story: Story) -> Case {
@@ -78,7 +78,7 @@ pub(crate) fn device(offset_ms: i64) -> Device {
         duplicate: 0.01,
         reorder: 0.0,
     };
-    Device { scope: 0, from: 0, online: true, clock: Clock { offset_ms, drift_ppm: 0 }, link }
+    Device { scope: 0, from: 0, online: true, clock: Clock { offset_ms, drift_ppm: 0 }, link, version: 0 }
 }
 
 pub(crate) fn insert(id: u64) -> Write {
@@ -183,6 +183,7 @@ impl World<'_> {
                 self.judge.saw(at, &Event::Fault(Fault::Crashed(*device)));
                 self.judge.saw(at, &Event::Fault(Fault::Restarted(*device)));
             }
+            Move::Migrate { .. } => {}
             Move::SetClock { device, .. } => self.judge.saw(at, &Event::Fault(Fault::ClockSet(*device))),
             _ => {}
         }
@@ -214,6 +215,9 @@ impl World<'_> {
 
     fn look(&mut self, at: Ms, phase: Phase) {
         let devices = self.rows.iter().enumerate().map(|(index, rows)| DeviceView {
+            version: 0,
+            derived: None,
+            conflicts: None,
             device: DeviceNo(index as u32),
             scope: 0,
             rows: rows.clone(),

@@ -29,7 +29,7 @@ pub(crate) const FINE: Link = Link {
 };
 
 pub(crate) fn device(online: bool) -> Device {
-    Device { scope: 0, from: 0, online, clock: Clock::default(), link: FINE }
+    Device { scope: 0, from: 0, online, clock: Clock::default(), link: FINE, version: 0 }
 }
 
 /// A story of these devices that is busy for `quiet_at`.
