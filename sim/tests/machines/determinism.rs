@@ -33,5 +33,5 @@ fn a_story_gives_the_same_trace_every_time() {
 #[test]
 fn the_trace_is_the_same_on_every_machine() {
     let (outcome, _) = must_converge(&small());
-    assert_eq!(outcome.trace_hash, "8beb80be73e2565ed483ec1405d55d11edf47b1d82dbcef93f06b025ef5223da");
+    assert_eq!(outcome.trace_hash, "dd3e4cb1c7d22f674b990c2c46c2f2d8b69e297812842b51e4ee43963f13e2f5");
 }

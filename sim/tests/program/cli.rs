@@ -104,7 +104,7 @@ fn a_run_leaves_outcomes_of_which_a_report_is_made() {
     }
     let both = folder.path().join("both.html");
     expect(0, ["report", text(&out), text(&out), "--out", text(&both)]);
-    assert_eq!(std::fs::read_to_string(both).unwrap().matches("<svg").count(), 18);
+    assert_eq!(std::fs::read_to_string(both).unwrap().matches("<svg").count(), 6);
 }
 
 #[test]
