@@ -12,8 +12,8 @@ use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::frame::{Assembler, FrameError, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push, PushSeen,
-    Welcome, WireError,
+    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push,
+    PushSeen, Refusal, Refused, Welcome, WireError,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -119,6 +119,12 @@ fn push() -> impl Strategy<Value = Message> {
     })
 }
 
+fn refused() -> impl Strategy<Value = Message> {
+    let refusal = (any::<u16>(), body()).prop_map(|(reason, parts)| Refusal { reason, parts });
+    (cursor(), vec(refusal, 0..MAX_REFUSALS), option::of(body()))
+        .prop_map(|(from, refusals, states)| Message::Refused(Refused { from, refusals, states }))
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let error = (any::<u16>(), "\\PC{0,40}", option::of(any::<u64>()))
         .prop_map(|(code, message, retry_after_ms)| WireError { code: code.into(), message, retry_after_ms });
@@ -127,6 +133,7 @@ fn message() -> impl Strategy<Value = Message> {
         welcome(),
         push(),
         push_seen(),
+        refused(),
         cursor().prop_map(|cursor| Message::Ack(Ack { cursor })),
         error.prop_map(Message::Error),
         any::<u64>().prop_map(Message::Ping),

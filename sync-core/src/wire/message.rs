@@ -29,6 +29,8 @@ pub enum Message {
     Bye,
     /// A piece of the sender's log, and what the sender knew. Since protocol version 2.
     PushSeen(PushSeen),
+    /// Changes of the receiver that the sender does not take. Since protocol version 3.
+    Refused(Refused),
 }
 
 /// The initiator's introduction.
@@ -110,6 +112,29 @@ pub struct PushSeen {
     pub seen: Seen,
     /// The piece.
     pub push: Push,
+}
+
+/// A push of the receiver's that was not taken, because the receiver may not make some of the changes in it. Neither
+/// was what came after it. It is expected again, from the same position and without those changes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// Where the push begins.
+    pub from: Cursor,
+    /// What may not be, by reason. There may be more in the push, of which the sender tells when it comes again.
+    #[serde(deserialize_with = "super::decode::refusals")]
+    pub refusals: Vec<Refusal>,
+    /// What the sender holds of those rows: all of those whose life is refused, and the refused columns of others.
+    /// `None` where the receiver may not read.
+    pub states: Option<Body>,
+}
+
+/// Changes that are refused for one reason.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The reason, by the number of a [`RefusalReason`](crate::store::RefusalReason).
+    pub reason: u16,
+    /// The births, deaths and cells, with the versions that they were pushed with and NULL for values.
+    pub parts: Body,
 }
 
 /// An encoded changeset, encoded once however many receivers there are.

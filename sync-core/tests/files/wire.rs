@@ -148,7 +148,13 @@ impl World {
                     self.hub.handle_store(now, id, reply);
                 }
                 HubOutput::Admit { conn, request } => {
-                    let verdict = Open.admit(&request).now_or_never().expect("ready-made");
+                    let given = self.link_of(conn).and_then(|(_, link)| match link.ends[0] {
+                        End::Device(n, _) => Some(n),
+                        End::Hub(_) => None,
+                    });
+                    let given = given.and_then(|n| self.admitted.get(&n)).cloned();
+                    let open = || Open.admit(&request).now_or_never().expect("ready-made");
+                    let verdict = given.map_or_else(open, Ok);
                     self.hub.handle_admission(now, conn, verdict);
                 }
                 HubOutput::Event { .. } => {}

@@ -215,7 +215,9 @@ impl Engine {
             (None, verdict) => self.hub.handle_admission(now, conn, verdict),
             (Some(_), Err(why)) => self.hub.close(now, conn, why),
             (Some(before), Ok(admitted)) => {
-                if (before.identity, before.rights) != (admitted.identity, admitted.rights) {
+                if (&before.identity, before.rights, &before.write_tables)
+                    != (&admitted.identity, admitted.rights, &admitted.write_tables)
+                {
                     let mut why =
                         refused(ErrorCode::Closing, "what the token may do was changed; connect again");
                     why.retry_after_ms = Some(0);

@@ -8,6 +8,8 @@ mod judge;
 mod key;
 mod meet;
 mod names;
+mod permit;
+mod refuse;
 mod state;
 
 pub(crate) use apply::apply;
@@ -106,6 +108,12 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
             StoreReply::Extracted(extract(records, peer, &after, max_bytes)?)
         }
         StoreRequest::Apply { scope, chunks } => StoreReply::Applied(apply(records, &scope, chunks)?),
+        StoreRequest::Judge { peer, permit, changesets, .. } => {
+            StoreReply::Judged(permit::judge(records, peer, &permit, &changesets)?)
+        }
+        StoreRequest::Refuse { peer, refused, states, .. } => {
+            StoreReply::Refused(refuse::refuse(records, peer, refused, states)?)
+        }
         StoreRequest::Acked { peer, cursor, .. } => {
             acked(records, peer, cursor)?;
             StoreReply::Done

@@ -18,6 +18,7 @@
 //! rules       the synced table of the rules about conflicts
 //! merging     columns whose values are made of what each site contributed
 //! conflict    own writes that met others before the peer had them
+//! refused     own writes that a peer did not take
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -58,6 +59,7 @@ mod names;
 #[doc(hidden)]
 pub mod park;
 mod reference_chain;
+mod refused;
 #[doc(hidden)]
 pub mod refs;
 #[doc(hidden)]

@@ -26,12 +26,16 @@ impl Store for Replica {
             })
         })?;
         self.readers().publish(&shown);
-        if let StoreReply::Applied(outcomes) = &reply {
-            for outcome in outcomes {
-                if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
-                    self.readers().publish(&committed.shown);
+        match &reply {
+            StoreReply::Applied(outcomes) => {
+                for outcome in outcomes {
+                    if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
+                        self.readers().publish(&committed.shown);
+                    }
                 }
             }
+            StoreReply::Refused(Some(committed)) => self.readers().publish(&committed.shown),
+            _ => {}
         }
         Ok(reply)
     }
@@ -52,6 +56,13 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
             }
         }
         StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply::run(engine, chunks)?),
+        StoreRequest::Refuse { peer, refused, states, .. } => {
+            StoreReply::Refused(apply::refuse(engine, peer, refused, states)?)
+        }
+        StoreRequest::Judge { .. } => {
+            let message = "rights are enforced by a hub's own store (HubStore, MemoryStore): a replica takes all or nothing";
+            return Err(StoreError::new(StoreErrorKind::Unsupported, message));
+        }
         StoreRequest::Acked { peer, cursor, .. } => {
             identity::acked(engine, peer, &cursor)?;
             StoreReply::Done
@@ -70,7 +81,9 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
 /// With whom the session is that asks, once it is introduced.
 fn of_session(request: &StoreRequest) -> Option<SiteId> {
     match request {
-        StoreRequest::Extract { peer, .. } | StoreRequest::Acked { peer, .. } => Some(*peer),
+        StoreRequest::Extract { peer, .. }
+        | StoreRequest::Refuse { peer, .. }
+        | StoreRequest::Acked { peer, .. } => Some(*peer),
         StoreRequest::Apply { chunks, .. } => chunks.first().map(|chunk| chunk.peer),
         _ => None,
     }

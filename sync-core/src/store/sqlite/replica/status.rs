@@ -8,6 +8,7 @@ use super::super::engine::Engine;
 use super::super::identity;
 use super::super::introspect;
 use super::super::names::LocalNames;
+use super::super::refused;
 use super::super::row_clock::expand_id;
 use super::super::schema_notes::{self, SchemaWarning};
 use super::super::system::{FORMAT, clock_table, null_key_clock_table, quote};
@@ -213,7 +214,8 @@ pub(super) fn summary(engine: &Engine) -> Result<Summary, StoreError> {
         .transpose()?
         .unwrap_or((-1, 0));
     let journal = count(engine, "SELECT count(*) FROM __pocketsync_journal")?;
-    let parked = count(engine, "SELECT count(*) FROM __pocketsync_aside WHERE reason <> 'deleted'")?;
+    let parked = count(engine, "SELECT count(*) FROM __pocketsync_aside WHERE reason <> 'deleted'")?
+        + refused::count(engine)?;
     let of_peer: i64 = engine
         .conn
         .prepare_cached("SELECT count(*) FROM __pocketsync_log WHERE peer = ?1 AND seq > ?2")?
