@@ -47,7 +47,7 @@ fn may(tables: [&'static str; 2]) -> impl Strategy<Value = May> {
     prop_oneof![
         2 => Just(May::Everything),
         2 => Just(May::Read),
-        3 => prop::sample::select(&tables[..]).prop_map(May::Write),
+        3 => prop::sample::select(tables.to_vec()).prop_map(May::Write),
         1 => Just(May::WriteOwn),
     ]
 }
@@ -270,7 +270,8 @@ proptest! {
 fn same_everywhere(world: &mut World) {
     everybody_meets(world);
     world.same("SELECT id || ' ' || coalesce(title, '-') FROM album ORDER BY 1");
-    let tracks = "SELECT coalesce(name, '-') || ' ' || plays || ' ' || coalesce(album, '-') FROM track ORDER BY 1";
+    let tracks =
+        "SELECT coalesce(name, '-') || ' ' || plays || ' ' || coalesce(album, '-') FROM track ORDER BY 1";
     world.same(tracks);
     for device in &world.devices {
         let check = |pragma: &str| -> Vec<Sql> {

@@ -12,8 +12,8 @@ use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::frame::{Assembler, FrameError, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push,
-    PushSeen, Refusal, Refused, Welcome, WireError,
+    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message,
+    Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;

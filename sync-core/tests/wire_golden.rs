@@ -18,7 +18,9 @@ use pocketsync_core::merge::Life;
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError};
+use pocketsync_core::wire::{
+    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+};
 
 const A: SiteId = SiteId::from_bytes([0xa1; 16]);
 const B: SiteId = SiteId::from_bytes([0xb2; 16]);

@@ -34,7 +34,9 @@ pub(super) fn tables(list: Option<Vec<String>>, rights: Rights) -> Result<Option
         return Err("write_tables is for who may write; give it \"write\"".to_owned());
     }
     if list.is_empty() || list.iter().any(String::is_empty) {
-        return Err("write_tables names no table; leave it out for all, or leave out \"write\" for none".to_owned());
+        return Err(
+            "write_tables names no table; leave it out for all, or leave out \"write\" for none".to_owned()
+        );
     }
     Ok(Some(list.into_iter().collect()))
 }

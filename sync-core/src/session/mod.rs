@@ -245,10 +245,9 @@ impl Session {
             (Asked::Meet, StoreReply::Met(met)) => self.handle_met(now, met),
             (Asked::Extract, StoreReply::Extracted(extracted)) => self.handle_extracted(now, extracted),
             (Asked::Extract, StoreReply::Ahead) => self.measure_again(),
-            (
-                Asked::Extract | Asked::Apply | Asked::Refuse | Asked::Acked,
-                StoreReply::Moved { site },
-            ) => self.fork(site),
+            (Asked::Extract | Asked::Apply | Asked::Refuse | Asked::Acked, StoreReply::Moved { site }) => {
+                self.fork(site)
+            }
             (Asked::Judge, StoreReply::Judged(judgement)) => self.handle_judged(now, judgement),
             (Asked::Refuse, StoreReply::Refused(committed)) => self.handle_taken_out(now, committed),
             (Asked::Apply, StoreReply::Applied(outcomes)) => self.handle_applied(now, outcomes),
@@ -267,7 +266,9 @@ impl Session {
                     }
                 }
             }
-            (Asked::Refuse, Ok(StoreReply::Refused(Some(committed)))) => self.event(Event::Applied(committed)),
+            (Asked::Refuse, Ok(StoreReply::Refused(Some(committed)))) => {
+                self.event(Event::Applied(committed))
+            }
             _ => {}
         }
     }

@@ -7,7 +7,9 @@ mod message;
 
 pub use crate::store::MAX_HOLDINGS;
 pub use decode::{MAX_ERROR_BYTES, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
-pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError};
+pub use message::{
+    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+};
 
 /// The protocol version that this build speaks. Version 2 is the same without
 /// [`Message::Refused`], and version 1 without [`Message::PushSeen`] as well.

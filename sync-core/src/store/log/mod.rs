@@ -22,7 +22,7 @@ pub(crate) use names::Name;
 pub(crate) use names::Names;
 pub(crate) use state::{LogState, PeerState, Role};
 
-use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
+use super::{ClockReading, Mark, Record, RefusedParts, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::clock::Hlc;
 use crate::conflict::{LoggedConflict, Seen};
@@ -78,6 +78,9 @@ pub(crate) trait Records {
     fn table(&self, table: u32, visit: &mut dyn FnMut(RowId, Record)) -> Result<(), StoreError>;
     /// Remembers a conflict, under the next number.
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError>;
+
+    /// Keeps changes of our own that a peer did not take. A hub has none.
+    fn keep_refused(&mut self, _refused: RefusedParts) {}
 
     /// Keeps a piece of an incomplete group.
     fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError>;

@@ -47,7 +47,12 @@ struct Judge<'a, R> {
 
 impl<R: Records> Judge<'_, R> {
     /// Looks at one row. Says whether something of it is refused.
-    fn look(&self, table: &TableChanges, row: &RowChange, refusals: &mut Refusals) -> Result<bool, StoreError> {
+    fn look(
+        &self,
+        table: &TableChanges,
+        row: &RowChange,
+        refusals: &mut Refusals,
+    ) -> Result<bool, StoreError> {
         let state = self.records.state();
         let number = state.names.existing_table(&table.name);
         let held = match number {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::{Records, row_key};
 use crate::change::{Changeset, RowChange};
 use crate::id::SiteId;
+use crate::merge::Cell;
+use crate::store::refusal::Gathered;
 use crate::store::{Committed, RefusedParts, StoreError, remembered};
 
-/// Takes refused parts out, and merges in what the peer holds in their place, under one log number that came from it.
-///
-/// Nothing is kept aside here: a store of whole records is not where people write.
+/// Takes refused parts out and keeps them aside, and merges in what the peer holds in their place, under one log number
+/// that came from it.
 pub(super) fn refuse(
     records: &mut impl Records,
     peer: SiteId,
@@ -21,8 +22,11 @@ pub(super) fn refuse(
     let is_told = states.is_some();
     let (mut any, mut derived) = (false, false);
     let mut retracted = BTreeSet::new();
-    let tables = refused.into_iter().flat_map(|refused| refused.parts.tables);
-    for table in tables {
+    let tables = refused.into_iter().flat_map(|RefusedParts { reason, parts }| {
+        parts.tables.into_iter().map(move |table| (reason, table))
+    });
+    for (reason, table) in tables {
+        let mut out_of_table = Gathered::default();
         let (number, columns) = numbers(records, &table.name, &table.columns);
         for change in table.rows {
             let key = row_key(&change.id);
@@ -38,7 +42,17 @@ pub(super) fn refuse(
                 if !out.life.is_empty() {
                     retracted.insert((number, key));
                 }
+                let names = &records.state().names;
+                let cells = out.cells.into_iter().filter_map(|cell| {
+                    let held = Cell { version: cell.version, value: cell.value };
+                    Some((names.column_name(number, cell.column)?, held))
+                });
+                out_of_table.push(&table.name, &out.id, out.life, cells);
             }
+        }
+        let parts = out_of_table.finish();
+        if !parts.is_empty() {
+            records.keep_refused(RefusedParts { reason, parts });
         }
     }
     for table in states.into_iter().flat_map(|states| states.tables) {

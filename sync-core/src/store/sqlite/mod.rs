@@ -59,9 +59,9 @@ mod names;
 #[doc(hidden)]
 pub mod park;
 mod reference_chain;
-mod refused;
 #[doc(hidden)]
 pub mod refs;
+mod refused;
 #[doc(hidden)]
 pub mod renames;
 #[doc(hidden)]

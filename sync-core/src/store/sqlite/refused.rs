@@ -145,7 +145,10 @@ pub(super) fn forget_conflicts(
             let id: i64 = row.get(0)?;
             let body = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
             let conflict = LoggedConflict::decode(id.unsigned_abs(), 0, body)?;
-            if conflict.row == refused.id && conflict.here.site == cell.version.site && conflict.here.hlc == cell.version.hlc {
+            if conflict.row == refused.id
+                && conflict.here.site == cell.version.site
+                && conflict.here.hlc == cell.version.hlc
+            {
                 let sql = "UPDATE __pocketsync_conflict SET own_seq = NULL WHERE id = ?1";
                 engine.conn.prepare_cached(sql)?.execute([id])?;
             }

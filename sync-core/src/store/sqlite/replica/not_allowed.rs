@@ -44,7 +44,8 @@ fn record(
 ) -> Result<Record, StoreError> {
     let sql = "SELECT no, name FROM __pocketsync_column WHERE tbl = ?1";
     let mut numbers = engine.conn.prepare_cached(sql)?;
-    let numbers = numbers.query_map([table_no], |row| Ok((row.get::<_, String>(1)?, row.get::<_, u32>(0)?)))?;
+    let numbers =
+        numbers.query_map([table_no], |row| Ok((row.get::<_, String>(1)?, row.get::<_, u32>(0)?)))?;
     let numbers: BTreeMap<String, u32> =
         numbers.map(|row| row.map(|(name, no)| (name.to_ascii_lowercase(), no))).collect::<Result<_, _>>()?;
     let mut record = Record { life: change.life, ..Record::default() };
@@ -65,11 +66,19 @@ fn sentence(table: &str, reason: RefusalReason, change: &RowChange) -> String {
         _ => "a change",
     };
     match reason {
-        RefusalReason::NoWrite => format!("the hub did not take it: {what} in {table}, and this device may not write"),
-        RefusalReason::Table => format!("the hub did not take it: {what} in {table}, which this device may not write"),
-        RefusalReason::Relay => {
-            format!("the hub did not take it: {what} in {table} that another device made, and this one may only bring its own")
+        RefusalReason::NoWrite => {
+            format!("the hub did not take it: {what} in {table}, and this device may not write")
         }
-        RefusalReason::Other(number) => format!("the hub did not take it: {what} in {table} (reason {number})"),
+        RefusalReason::Table => {
+            format!("the hub did not take it: {what} in {table}, which this device may not write")
+        }
+        RefusalReason::Relay => {
+            format!(
+                "the hub did not take it: {what} in {table} that another device made, and this one may only bring its own"
+            )
+        }
+        RefusalReason::Other(number) => {
+            format!("the hub did not take it: {what} in {table} (reason {number})")
+        }
     }
 }

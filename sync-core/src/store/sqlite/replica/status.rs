@@ -12,6 +12,8 @@ use super::super::refused;
 use super::super::row_clock::expand_id;
 use super::super::schema_notes::{self, SchemaWarning};
 use super::super::system::{FORMAT, clock_table, null_key_clock_table, quote};
+use super::not_allowed;
+use super::parked::Parked;
 use crate::driver::Summary;
 use crate::id::{RowId, SiteId};
 use crate::lineage::{Cursor, Stamp};
@@ -177,6 +179,11 @@ fn parked_rows(engine: &Engine) -> Result<Vec<ParkedRow>, StoreError> {
     while let Some(row) = rows.next()? {
         let id = expand_id(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, &engine.sites)?;
         parked.push(ParkedRow { table: row.get(0)?, row: id, reason: row.get(2)?, detail: row.get(3)? });
+    }
+    let room = usize::try_from(MAX_PARKED_LISTED).unwrap_or(0).saturating_sub(parked.len());
+    for refused in not_allowed::list(engine)?.into_iter().take(room) {
+        let Parked { table, row, reason, sentence, .. } = refused;
+        parked.push(ParkedRow { table, row, reason: reason.as_str().to_owned(), detail: Some(sentence) });
     }
     Ok(parked)
 }
