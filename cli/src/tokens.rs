@@ -69,6 +69,9 @@ struct New {
     /// Whose token this is, in the hub's words and yours
     #[arg(long)]
     name: String,
+    /// Whose it is, if it is another token of somebody who has one: the first one's name
+    #[arg(long)]
+    identity: Option<String>,
     /// Where it is good: a scope, `*` for any characters; may be given several times
     #[arg(long, value_name = "PATTERN", required = true)]
     scope: Vec<ScopePattern>,
@@ -92,6 +95,7 @@ struct New {
 #[derive(Serialize)]
 struct Listed {
     name: String,
+    identity: String,
     scopes: Vec<String>,
     read: bool,
     write: bool,
@@ -119,6 +123,7 @@ fn make(new: New) -> Result {
     let write = new.write || !new.write_table.is_empty();
     let rights = Rights { read: new.read, write, relay: write && !new.no_relay };
     let mut entry = TokenEntry::new(&new.name, TokenDigest::of(&token), new.scope, rights);
+    entry.identity = new.identity;
     if !new.write_table.is_empty() {
         entry.write_tables = Some(new.write_table.into_iter().collect());
     }
@@ -144,6 +149,7 @@ fn list(file: &Path, json: bool) -> Result {
         .iter()
         .map(|entry| Listed {
             name: entry.name.clone(),
+            identity: entry.identity.as_ref().unwrap_or(&entry.name).clone(),
             scopes: entry.scopes.iter().map(ToString::to_string).collect(),
             read: entry.rights.read,
             write: entry.rights.write,

@@ -82,6 +82,9 @@ pub struct Admitted {
     /// The tables that it may write, by the names that they have among replicas; `None`: all. What it writes elsewhere is
     /// refused, change by change.
     pub write_tables: Option<BTreeSet<String>>,
+    /// Whether a site that comes under this identity is its own from then on, and nobody else's. Not where everybody has
+    /// the same identity.
+    pub binds_site: bool,
     /// When that is over, as wall time in milliseconds since 1970; `None` for as long as the session
     /// lasts. A [`HubServer`](crate::driver::HubServer) ends the session then; a session by itself does not look.
     pub expires_at_ms: Option<u64>,
@@ -90,7 +93,19 @@ pub struct Admitted {
 impl Admitted {
     /// Lets in whom the token proved to be asking, for as long as the session lasts.
     pub fn new(identity: impl Into<String>, rights: Rights) -> Self {
-        Admitted { identity: identity.into(), rights, write_tables: None, expires_at_ms: None }
+        Admitted {
+            identity: identity.into(),
+            rights,
+            write_tables: None,
+            binds_site: true,
+            expires_at_ms: None,
+        }
+    }
+
+    /// Lets anybody in, all as the same: sites are not bound to this identity, and what an identity may have each
+    /// site has.
+    pub fn anybody(identity: impl Into<String>, rights: Rights) -> Self {
+        Admitted { binds_site: false, ..Admitted::new(identity, rights) }
     }
 
     /// Takes only what it writes in these tables.

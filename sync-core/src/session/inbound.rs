@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::outbound::cost;
 use super::{Asked, Event, Phase, Session};
+use crate::change::RowChange;
 use crate::clock::Now;
 use crate::lineage::{Cursor, Lineage};
 use crate::store::{Chunk, ChunkOutcome, StoreRequest};
@@ -139,6 +140,14 @@ impl Session {
                     break;
                 }
             };
+            let rows = || changeset.tables.iter().flat_map(|table| &table.rows);
+            let largest = rows().map(RowChange::weight).max().unwrap_or(0);
+            if largest > self.config.max_row_bytes {
+                let most = self.config.max_row_bytes;
+                let message = format!("a row of {largest} bytes; this side takes rows of up to {most}");
+                refused = Some((ErrorCode::TooLarge, message));
+                break;
+            }
             let ahead_ms = changeset.max_hlc().ms();
             if ahead_ms > latest_ms {
                 let by = ahead_ms.saturating_sub(latest_ms).saturating_add(self.config.max_drift_ms);
@@ -151,8 +160,7 @@ impl Session {
             batch.lasts.push(push.last);
             batch.bytes += cost(&push.body);
             batch.rows += changeset.row_count();
-            weight +=
-                changeset.tables.iter().flat_map(|table| &table.rows).map(|row| row.weight()).sum::<usize>();
+            weight += rows().map(RowChange::weight).sum::<usize>();
             chunks.push(Chunk {
                 peer,
                 lineage: Arc::clone(&inbound.lineage),

@@ -31,6 +31,7 @@
 mod config;
 mod end;
 mod event;
+mod giving_up;
 mod handshake;
 mod inbound;
 mod liveness;
@@ -52,7 +53,7 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
-use crate::store::{ChunkOutcome, Permit, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+use crate::store::{ChunkOutcome, Permit, StoreError, StoreReply, StoreRequest};
 use crate::wire::frame::{self, Assembler, FrameError};
 use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, PushSeen, WireError};
 use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced, Takes};
@@ -358,66 +359,5 @@ impl Session {
         self.next_request += 1;
         self.asked.insert(id, asked);
         self.outputs.push_back(Output::Store(id, request));
-    }
-
-    /// Gives up because of the other side, and tells it.
-    fn fail(&mut self, code: ErrorCode, message: impl Into<String>) {
-        self.fail_with(wire_error(code, message));
-    }
-
-    /// Gives up with this error, and tells the other side.
-    pub(crate) fn fail_with(&mut self, error: WireError) {
-        if !self.is_over() {
-            self.send(&Message::Error(error.clone()));
-            self.end(SessionEnd::WeFailed(error));
-        }
-    }
-
-    /// Gives up without expecting that anybody listens.
-    fn time_out(&mut self, reason: &str) {
-        self.send(&Message::Error(wire_error(ErrorCode::Timeout, reason)));
-        self.end(SessionEnd::Lost(reason.to_owned()));
-    }
-
-    /// Gives up because of our own store. What exactly failed is not the other side's business.
-    fn fail_store(&mut self, error: StoreError) {
-        let told = WireError {
-            code: ErrorCode::Store,
-            message: format!("the store cannot: {}", error.code()),
-            retry_after_ms: Some(self.config.retry_after_ms),
-        };
-        self.send(&Message::Error(told));
-        self.end(SessionEnd::Store(error));
-    }
-
-    fn fail_store_reply(&mut self, wanted: &str) {
-        let message = format!("the store did not give {wanted}");
-        self.fail_store(StoreError::new(StoreErrorKind::Unsupported, message));
-    }
-
-    fn end(&mut self, end: SessionEnd) {
-        self.phase = Phase::Ended;
-        self.inbound = Inbound::default();
-        self.ended = Some(end);
-    }
-
-    /// Notices that our wall clock was set while the other side's is what we go by: versions that
-    /// are made from now on need another comparison before anything of them is sent.
-    fn clock_jumped(&mut self, now: Now) -> bool {
-        let jumped = self.liveness.observe(now);
-        let Phase::Live(link) = &self.phase else { return false };
-        if !jumped || !link.keeps_time {
-            return false;
-        }
-        self.measure_again();
-        true
-    }
-
-    /// What was measured of the clocks is void: the next session measures anew.
-    fn measure_again(&mut self) {
-        let scope = self.scope.clone();
-        self.ask(Asked::ClockJumped, StoreRequest::ClockJumped { scope });
-        self.send(&Message::Bye);
-        self.end(SessionEnd::ClockJumped);
     }
 }

@@ -101,6 +101,15 @@ pub enum StoreRequest {
         /// The changes, in the order of their arrival.
         changesets: Vec<Changeset>,
     },
+    /// An identity comes with this site. It is bound to the first that does. Answered by [`StoreReply::Bound`].
+    Bind {
+        /// The logical database.
+        scope: Scope,
+        /// The site.
+        site: SiteId,
+        /// Who it is.
+        identity: String,
+    },
     /// `peer` does not take these changes of ours: take them out again, and keep them aside with the reason. What
     /// goes in their place is not told back to the peer. Answered by [`StoreReply::Refused`].
     Refuse {
@@ -147,6 +156,7 @@ impl StoreRequest {
             | StoreRequest::Apply { scope, .. }
             | StoreRequest::Judge { scope, .. }
             | StoreRequest::Refuse { scope, .. }
+            | StoreRequest::Bind { scope, .. }
             | StoreRequest::Acked { scope, .. }
             | StoreRequest::ClockJumped { scope }
             | StoreRequest::Announce { scope } => scope,
@@ -201,6 +211,8 @@ pub enum StoreReply {
     Applied(Vec<ChunkOutcome>),
     /// To [`StoreRequest::Judge`]: what is refused, if anything is.
     Judged(Option<Judgement>),
+    /// To [`StoreRequest::Bind`]: whether the site is bound to this identity, and to no other.
+    Bound(bool),
     /// To [`StoreRequest::Refuse`]: what that did to our own log.
     Refused(Option<Committed>),
     /// Done; there is nothing to tell.

@@ -196,6 +196,10 @@ pub enum ErrorCode {
     Closing,
     /// Another connection came under the same site. Whoever did not make it has a clone.
     Replaced,
+    /// The site belongs to somebody else, who used it first.
+    SiteTaken,
+    /// The scope holds as much as it may.
+    Quota,
     /// A kind that this build does not know.
     Other(u16),
 }
@@ -216,6 +220,8 @@ impl ErrorCode {
             ErrorCode::Store => "store",
             ErrorCode::Closing => "closing",
             ErrorCode::Replaced => "replaced",
+            ErrorCode::SiteTaken => "site_taken",
+            ErrorCode::Quota => "quota",
             ErrorCode::Other(_) => "other",
         }
     }
@@ -224,7 +230,12 @@ impl ErrorCode {
     pub const fn is_retryable(self) -> bool {
         !matches!(
             self,
-            ErrorCode::Protocol | ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooLarge
+            ErrorCode::Protocol
+                | ErrorCode::Unauthorized
+                | ErrorCode::Forbidden
+                | ErrorCode::TooLarge
+                | ErrorCode::SiteTaken
+                | ErrorCode::Quota
         )
     }
 }
@@ -253,6 +264,8 @@ impl From<ErrorCode> for u16 {
             ErrorCode::Store => 10,
             ErrorCode::Closing => 11,
             ErrorCode::Replaced => 12,
+            ErrorCode::SiteTaken => 13,
+            ErrorCode::Quota => 14,
             ErrorCode::Other(code) => code,
         }
     }
@@ -273,6 +286,8 @@ impl From<u16> for ErrorCode {
             10 => ErrorCode::Store,
             11 => ErrorCode::Closing,
             12 => ErrorCode::Replaced,
+            13 => ErrorCode::SiteTaken,
+            14 => ErrorCode::Quota,
             code => ErrorCode::Other(code),
         }
     }

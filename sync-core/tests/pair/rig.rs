@@ -43,6 +43,9 @@ pub struct HubRig {
     pub fails: bool,
     pub rights: Rights,
     pub write_tables: Option<Vec<&'static str>>,
+    pub identity: &'static str,
+    /// Everybody is let in as the same.
+    pub anybody: bool,
     pub verdict: Option<WireError>,
     pub said: BTreeMap<ConnId, Vec<Message>>,
     pub closed: BTreeMap<ConnId, SessionEnd>,
@@ -64,6 +67,8 @@ impl HubRig {
             fails: false,
             rights: Rights::ALL,
             write_tables: None,
+            identity: "test",
+            anybody: false,
             verdict: None,
             said: BTreeMap::new(),
             closed: BTreeMap::new(),
@@ -161,7 +166,8 @@ impl HubRig {
                     None => self.answer(id, request),
                 },
                 HubOutput::Admit { conn, .. } => {
-                    let mut admitted = Admitted::new("test", self.rights);
+                    let mut admitted = Admitted::new(self.identity, self.rights);
+                    admitted.binds_site = !self.anybody;
                     if let Some(tables) = &self.write_tables {
                         admitted = admitted.writing(tables.iter().copied());
                     }

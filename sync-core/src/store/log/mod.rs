@@ -79,6 +79,8 @@ pub(crate) trait Records {
     /// Remembers a conflict, under the next number.
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError>;
 
+    /// To whom a site belongs: to this identity, if it is the first that comes with it.
+    fn bind(&mut self, site: SiteId, identity: &str) -> Result<String, StoreError>;
     /// Keeps changes of our own that a peer did not take. A hub has none.
     fn keep_refused(&mut self, _refused: RefusedParts) {}
 
@@ -113,6 +115,9 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
         StoreRequest::Apply { scope, chunks } => StoreReply::Applied(apply(records, &scope, chunks)?),
         StoreRequest::Judge { peer, permit, changesets, .. } => {
             StoreReply::Judged(permit::judge(records, peer, &permit, &changesets)?)
+        }
+        StoreRequest::Bind { site, identity, .. } => {
+            StoreReply::Bound(records.bind(site, &identity)? == identity)
         }
         StoreRequest::Refuse { peer, refused, states, .. } => {
             StoreReply::Refused(refuse::refuse(records, peer, refused, states)?)

@@ -28,6 +28,7 @@ pub(super) struct MemoryScope {
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
     pub(super) refused: Vec<RefusedParts>,
+    bound: BTreeMap<SiteId, String>,
     pub(super) clock: LocalClock,
 }
 
@@ -45,6 +46,7 @@ impl MemoryScope {
             ticks: 0,
             staged: BTreeMap::new(),
             refused: Vec::new(),
+            bound: BTreeMap::new(),
             clock: LocalClock::default(),
         };
         scope.open(stamp);
@@ -197,6 +199,10 @@ impl Records for MemoryScope {
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {
         self.conflicts.push(conflict);
         Ok(())
+    }
+
+    fn bind(&mut self, site: SiteId, identity: &str) -> Result<String, StoreError> {
+        Ok(self.bound.entry(site).or_insert_with(|| identity.to_owned()).clone())
     }
 
     fn keep_refused(&mut self, refused: RefusedParts) {

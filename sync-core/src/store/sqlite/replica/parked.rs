@@ -166,7 +166,7 @@ impl Replica {
         })
     }
 
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         work: impl FnOnce(&mut Engine) -> Result<(T, Shown), StoreError>,
     ) -> Result<T, StoreError> {

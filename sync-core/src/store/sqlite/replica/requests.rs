@@ -59,6 +59,8 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
         StoreRequest::Refuse { peer, refused, states, .. } => {
             StoreReply::Refused(apply::refuse(engine, peer, refused, states)?)
         }
+        // Sites are bound by a hub's own store. Whoever serves others with a replica asks only whom it lets in.
+        StoreRequest::Bind { .. } => StoreReply::Bound(true),
         StoreRequest::Judge { .. } => {
             let message = "rights are enforced by a hub's own store (HubStore, MemoryStore): a replica takes all or nothing";
             return Err(StoreError::new(StoreErrorKind::Unsupported, message));
