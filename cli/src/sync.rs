@@ -132,13 +132,15 @@ pub(crate) fn run(args: Args) -> Result {
         let changed_rows = applied.await.context("counting changes")?;
         let outcome = outcome?;
         if !args.watch {
+            // What was parked last the client may not have counted.
+            let parked = replica::inspect(&args.file)?.parked;
             let report = Report {
                 in_sync: outcome == Outcome::Done,
                 sent_bytes: meter.total().sent,
                 received_bytes: meter.total().received,
                 changed_rows,
                 pending: if outcome == Outcome::Done { 0 } else { status.pending },
-                parked: status.parked,
+                parked,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             };
             say(&args, &report)?;

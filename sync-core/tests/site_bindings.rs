@@ -129,3 +129,29 @@ fn a_file_that_takes_a_new_site_goes_on_as_somebody_else() {
     assert_eq!(world.same("SELECT body || stars FROM note ORDER BY 1"), ["changed9", "never sent9"]);
     assert_eq!(world.refused(0), []);
 }
+
+#[test]
+fn what_was_refused_goes_with_the_new_site() {
+    let mut world = World::new(
+        2,
+        "CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE note(id INTEGER PRIMARY KEY, tag INTEGER REFERENCES tag(id), body TEXT)",
+    );
+    let own = |write| Admitted::new("somebody", Rights { read: true, write, relay: false });
+    world.admit(0, own(false));
+    world.sql(0, "INSERT INTO tag VALUES(1, 'work'); INSERT INTO note VALUES(1, 1, 'refused')");
+    world.settle();
+    world.admit(0, own(true));
+    // It has given out a higher number, which is public.
+    world.sql(0, "INSERT INTO tag VALUES(2, 'sent')");
+    world.settle();
+    assert_eq!(world.refused(0).len(), 2);
+    world.devices[0].replica.take_new_site().unwrap();
+    world.settle();
+    world.devices[0].replica.retry_parked().unwrap();
+    world.settle();
+    assert_eq!(world.refused(0), []);
+    let shown = world.same("SELECT body || ' is ' || tag.name FROM note JOIN tag ON tag.id = note.tag");
+    assert_eq!(shown, ["refused is work"]);
+    assert_eq!(world.same("SELECT name FROM tag ORDER BY name"), ["sent", "work"]);
+}

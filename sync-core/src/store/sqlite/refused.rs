@@ -1,17 +1,19 @@
 //! Own changes that a peer did not take, kept aside: a row each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
 use super::engine::Engine;
+use super::refs;
 use super::row_clock::{compact_id, find_compact_id};
 use crate::change::{CellChange, Changeset, RowChange, TableChanges};
 use crate::conflict::LoggedConflict;
 use crate::id::RowId;
 use crate::merge::Life;
 use crate::merge::share::{Share, ShareName};
-use crate::store::{RefusalReason, StoreError};
+use crate::store::{Mint, RefusalReason, StoreError};
+use crate::value::Value;
 
 /// The first format of the system tables that has such changes.
 const SINCE_FORMAT: i64 = 4;
@@ -126,6 +128,57 @@ pub(super) fn forget(engine: &Engine, table_no: u32, id: &RowId) -> Result<bool,
     let Some(bytes) = find_compact_id(id, &engine.sites) else { return Ok(false) };
     let sql = "DELETE FROM __pocketsync_refused WHERE tbl = ?1 AND id = ?2";
     Ok(engine.conn.prepare_cached(sql)?.execute(params![table_no, bytes])? > 0)
+}
+
+/// Gives our new site what was refused of the old one: its shares, and the rows of its that nobody has.
+pub(super) fn rename(engine: &mut Engine, mint: &Mint) -> Result<(), StoreError> {
+    let entries = list(engine)?;
+    let mut nowhere = BTreeSet::new();
+    for Entry { table_no, changes, .. } in &entries {
+        for id in changes.rows.iter().map(|row| &row.id) {
+            let is_of_old = matches!(id, RowId::Surrogate { site, .. } if *site == mint.old);
+            let is_shown = || Ok::<_, StoreError>(refs::clock_by_id(engine, *table_no, id)?.is_some());
+            if is_of_old && !is_shown()? && refs::aside(engine, *table_no, id)?.is_none() {
+                nowhere.insert(id.clone());
+            }
+        }
+    }
+    for Entry { table_no, reason, mut changes, .. } in entries {
+        for name in &mut changes.columns {
+            if let Some(share) = ShareName::parse(name).filter(|share| share.site == mint.old) {
+                *name = ShareName { site: mint.new, ..share }.to_string();
+            }
+        }
+        for row in &mut changes.rows {
+            forget(engine, table_no, &row.id)?;
+            row.id = renamed(&row.id, mint, &nowhere);
+            for cell in &mut row.cells {
+                cell.value = renamed_in(&cell.value, mint, &nowhere);
+            }
+        }
+        put(engine, table_no, reason, changes)?;
+    }
+    Ok(())
+}
+
+fn renamed(id: &RowId, mint: &Mint, nowhere: &BTreeSet<RowId>) -> RowId {
+    match id {
+        RowId::Surrogate { counter, .. } if nowhere.contains(id) => {
+            RowId::Surrogate { site: mint.new, counter: *counter }
+        }
+        RowId::Natural(key) => {
+            RowId::Natural(key.iter().map(|part| renamed_in(part, mint, nowhere)).collect())
+        }
+        other => mint.id(other),
+    }
+}
+
+fn renamed_in(value: &Value, mint: &Mint, nowhere: &BTreeSet<RowId>) -> Value {
+    match value {
+        Value::Ref(id) => Value::Ref(Box::new(renamed(id, mint, nowhere))),
+        Value::Dangling(inner) => Value::Dangling(Box::new(renamed_in(inner, mint, nowhere))),
+        other => other.clone(),
+    }
 }
 
 /// A cell that is refused is not told of along with others, although it has lost.
