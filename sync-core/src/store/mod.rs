@@ -14,6 +14,7 @@ mod mark;
 mod meet;
 mod memory;
 mod mint;
+mod permit;
 mod record;
 mod refusal;
 mod sites;

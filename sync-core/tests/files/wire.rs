@@ -90,7 +90,11 @@ impl World {
                     self.with_session(id, side, |session| session.handle_store(now, request, reply));
                 }
                 Output::Admit(_) => {
-                    let admitted = Admitted::new("peer", Rights::ALL);
+                    let given = match &ends[0] {
+                        End::Device(initiator, _) => self.admitted.get(initiator).cloned(),
+                        End::Hub(_) => None,
+                    };
+                    let admitted = given.unwrap_or_else(|| Admitted::new("peer", Rights::ALL));
                     let now = self.now(self.devices[n].skew_ms);
                     self.with_session(id, side, |session| session.handle_admission(now, Ok(admitted)));
                 }

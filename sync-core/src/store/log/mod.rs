@@ -6,9 +6,9 @@ mod changeset;
 mod extract;
 mod judge;
 mod key;
+mod known;
 mod meet;
 mod names;
-mod permit;
 mod refuse;
 mod state;
 
@@ -22,6 +22,7 @@ pub(crate) use names::Name;
 pub(crate) use names::Names;
 pub(crate) use state::{LogState, PeerState, Role};
 
+use super::permit::judge;
 use super::{ClockReading, Mark, Record, RefusedParts, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::clock::Hlc;
@@ -114,7 +115,8 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
         }
         StoreRequest::Apply { scope, chunks } => StoreReply::Applied(apply(records, &scope, chunks)?),
         StoreRequest::Judge { peer, permit, changesets, .. } => {
-            StoreReply::Judged(permit::judge(records, peer, &permit, &changesets)?)
+            let known = known::Here(&*records);
+            StoreReply::Judged(judge(&known, peer, &permit, &changesets)?)
         }
         StoreRequest::Bind { site, identity, .. } => {
             StoreReply::Bound(records.bind(site, &identity)? == identity)

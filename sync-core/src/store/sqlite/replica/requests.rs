@@ -6,6 +6,7 @@ use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
 use crate::id::SiteId;
+use crate::store::permit::judge;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
 use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
@@ -61,9 +62,9 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
         }
         // Sites are bound by a hub's own store. Whoever serves others with a replica asks only whom it lets in.
         StoreRequest::Bind { .. } => StoreReply::Bound(true),
-        StoreRequest::Judge { .. } => {
-            let message = "rights are enforced by a hub's own store (HubStore, MemoryStore): a replica takes all or nothing";
-            return Err(StoreError::new(StoreErrorKind::Unsupported, message));
+        StoreRequest::Judge { peer, permit, changesets, .. } => {
+            fold::run(engine)?;
+            StoreReply::Judged(judge(engine, peer, &permit, &changesets)?)
         }
         StoreRequest::Acked { peer, cursor, .. } => {
             identity::acked(engine, peer, &cursor)?;
