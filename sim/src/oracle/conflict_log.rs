@@ -126,6 +126,8 @@ impl Judged<'_> {
         let table = &model.shape().tables[tag.table];
         for &column in model.rules().free(tag.table) {
             let cell = &row.cells[column];
+            // The names that others know.
+            let names = model.shape().names_of(tag.table, column);
             let stays = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
             let shown = scope.shown(model.shape(), row, column, &view.rows[tag]);
             let overwritten = cell.overwritten(stays);
@@ -138,7 +140,8 @@ impl Judged<'_> {
                     && stays(write.commit)
                     && by.at + KEPT_MS > self.at
                     && !is_given_up(model, scope, row, column, node);
-                if has_lost && !self.logged.contains(&(&*table.name, &*table.columns[column].name, id)) {
+                let is_logged = || names.iter().any(|name| self.logged.contains(&(&*table.name, *name, id)));
+                if has_lost && !is_logged() {
                     return Err(format!(
                         "{id} in {}, by {}, was overwritten by somebody who did not know of it, and is in no log",
                         words::cell(model.shape(), tag, column),

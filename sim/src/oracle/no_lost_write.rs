@@ -18,6 +18,8 @@
 //! Where a [rule](super::Strategies) other than time decides between writes of a cell that did not know of each other, that cell
 //! is not judged here.
 //!
+//! Columns that some version of the schema drops are not judged: what was not sent goes with them.
+//!
 //! Where a copied file may have made two rows of one, what they show is not judged.
 //!
 //! Legally lost is only what was committed on a device that was destroyed, or whose file was put
@@ -100,7 +102,7 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
     let shape = model.shape();
     let table = row.tag.table;
     for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
-        if is_absent(value) {
+        if is_absent(value) || shape.is_dropped(table, column) {
             continue;
         }
         match &declared.role {

@@ -44,7 +44,7 @@ impl<P: Parts> Run<'_, P> {
             let mut scopes: Vec<u32> = devices.iter().map(|view| view.scope).collect();
             scopes.sort_unstable();
             scopes.dedup();
-            let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes)?;
+            let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes, &self.shape.unshared())?;
             let mut logs = logged::of_hub(&self.hub.file)?;
             hub.extend(merged.into_iter().map(|(scope, clocks)| {
                 let conflicts = Some(logs.remove(&scope).unwrap_or_default());
@@ -84,7 +84,7 @@ impl<P: Parts> Run<'_, P> {
             rows: shown.into_rows(),
             parked: Some(parked),
             clocks: match closely {
-                true => merged::of_device(&device.file, &self.dir, device.scope)?,
+                true => merged::of_device(&device.file, &self.dir, device.scope, &self.shape.unshared())?,
                 false => BTreeMap::new(),
             },
             journal: Some(told.journal),
