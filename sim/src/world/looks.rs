@@ -4,6 +4,7 @@
 //! whether the files are sound, and every replica what it has merged.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use pocketsync_core::store::STAGING_BYTES;
 use rusqlite::Connection;
@@ -89,7 +90,7 @@ impl<P: Parts> Run<'_, P> {
             },
             journal: Some(told.journal),
             complaints: match closely {
-                true => Some(complaints(&life.app).map_err(failed)?),
+                true => Some(complaints(&device.file).map_err(failed)?),
                 false => None,
             },
             derived: match closely {
@@ -135,8 +136,10 @@ fn staged_bytes(app: &Connection) -> rusqlite::Result<u64> {
     app.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
 
-/// What is wrong with a file, by SQLite's own judgement.
-fn complaints(app: &Connection) -> rusqlite::Result<Vec<String>> {
+/// What is wrong with a file, by SQLite's own judgement. A connection that has used a full-text index before
+/// remembers what it looked like: its check does not ask whether others have changed it.
+fn complaints(file: &Path) -> rusqlite::Result<Vec<String>> {
+    let app = app::open(file)?;
     let mut complaints: Vec<String> = app
         .prepare_cached("PRAGMA integrity_check")?
         .query_map([], |row| row.get(0))?
