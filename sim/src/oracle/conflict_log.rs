@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::no_lost_write::{RIGHT_WITHIN_MS, is_given_up};
+use super::no_lost_write::RIGHT_WITHIN_MS;
 use super::{Case, Oracle, causality, words};
 use crate::history::{ConflictView, DeviceView, Event, Fault, Look, Phase, is_absent, write_of};
 use crate::model::{CommitNo, Ledger, Mark, Model, Reader, Row, Scope};
@@ -145,8 +145,7 @@ impl Judged<'_> {
                     && !overwritten[node as usize]
                     && !write.ambiguous
                     && stays(write.commit)
-                    && by.at + KEPT_MS > self.at
-                    && !is_given_up(model, scope, row, column, node);
+                    && by.at + KEPT_MS > self.at;
                 let is_logged = || names.iter().any(|name| self.logged.contains(&(&*table.name, *name, id)));
                 if has_lost && !is_logged() {
                     return Err(format!(
