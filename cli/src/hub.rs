@@ -61,7 +61,7 @@ pub(crate) struct Args {
 /// Serves until a signal comes.
 pub(crate) fn run(args: Args) -> failure::Result {
     let asked = args.admission.choose()?;
-    let tls = args.tls.config()?;
+    let tls = args.tls.open()?;
     crate::asynchronous(async {
         let addresses = resolve(&args.listen, asked.is_some()).await?;
         let mut signals = Signals::listen()?;
@@ -77,6 +77,10 @@ pub(crate) fn run(args: Args) -> failure::Result {
         if let Some(watch) = watch {
             tokio::spawn(watch(server.clone()));
         }
+        let tls = tls.map(|(config, certificate)| {
+            tokio::spawn(certificate.watch());
+            config
+        });
         let address = listener.local_addr().context("the listening address")?;
         let scheme = if tls.is_some() { "wss" } else { "ws" };
         print(&format!("listening on {scheme}://{address}\n"))?;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod bundles;
+mod certificate;
 mod conflicts;
 mod connector;
 mod demo;

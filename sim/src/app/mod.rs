@@ -3,10 +3,16 @@
 //! What a transaction wrote is told by looking: the rows that its connection sees after each
 //! statement, compared with those before.
 
+mod derived;
 mod effects;
+mod merging;
+mod migrate;
 mod snapshot;
 mod statement;
 
+pub(crate) use derived::complaints;
+pub(crate) use merging::elements;
+pub(crate) use migrate::{create, migrate, script, version};
 pub use snapshot::Snapshot;
 
 use std::path::Path;

@@ -6,12 +6,14 @@ use pocketsync_core::value::Value;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use crate::history::{RowView, Rows};
-use crate::shape::{Key, Role, RowTag, Shape, TableShape};
+use super::migrate;
+use crate::history::{RowView, Rows, absent};
+use crate::shape::{Column, Key, Role, RowTag, Shape, TableShape};
 
 /// The rows of all tables at one moment.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Snapshot {
+    pub(super) version: usize,
     pub(super) tables: Vec<BTreeMap<String, Row>>,
 }
 
@@ -30,13 +32,15 @@ impl Snapshot {
     /// # Errors
     /// When SQLite cannot read them.
     pub fn read(conn: &Connection, shape: &Shape) -> rusqlite::Result<Snapshot> {
-        let mut raw = Vec::with_capacity(shape.tables.len());
-        for table in &shape.tables {
+        let version = migrate::version(conn, shape)?;
+        let shapes = shape.tables_at(version);
+        let mut raw = Vec::with_capacity(shapes.len());
+        for table in shapes {
             raw.push(read_table(conn, table)?);
         }
         // The tag of the row that has this key, by table. Tables come after those they refer to.
-        let mut tags: Vec<BTreeMap<Value, String>> = vec![BTreeMap::new(); shape.tables.len()];
-        for (number, table) in shape.tables.iter().enumerate() {
+        let mut tags: Vec<BTreeMap<Value, String>> = vec![BTreeMap::new(); shapes.len()];
+        for (number, table) in shapes.iter().enumerate() {
             let columns = table.key_columns();
             let named: BTreeMap<Value, String> = raw[number]
                 .iter()
@@ -44,8 +48,8 @@ impl Snapshot {
                 .collect();
             tags[number] = named;
         }
-        let mut tables = Vec::with_capacity(shape.tables.len());
-        for (table, rows) in shape.tables.iter().zip(raw) {
+        let mut tables = Vec::with_capacity(shapes.len());
+        for (table, rows) in shapes.iter().zip(raw) {
             let mut named: BTreeMap<String, Row> = BTreeMap::new();
             for row in rows {
                 let Some(name) = tag(table, &row, &tags) else { continue };
@@ -67,7 +71,12 @@ impl Snapshot {
             }
             tables.push(named);
         }
-        Ok(Snapshot { tables })
+        Ok(Snapshot { version, tables })
+    }
+
+    /// The version of the schema that the file is in.
+    pub(crate) fn version(&self) -> usize {
+        self.version
     }
 
     /// The rows as oracles want them.
@@ -83,17 +92,15 @@ impl Snapshot {
     }
 }
 
-impl TableShape {
-    pub(super) fn key_columns(&self) -> &[usize] {
-        match &self.key {
-            Key::Surrogate { column } => std::slice::from_ref(column),
-            Key::Natural { columns } => columns,
-        }
-    }
-}
-
 fn read_table(conn: &Connection, table: &TableShape) -> rusqlite::Result<Vec<Vec<Value>>> {
-    let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
+    if !table.is_here() {
+        return Ok(Vec::new());
+    }
+    let name = |column: &Column| match column.role {
+        Role::Absent => "NULL".to_owned(),
+        _ => quote(&column.name),
+    };
+    let columns: Vec<String> = table.columns.iter().map(name).collect();
     let sql = format!("SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
@@ -105,7 +112,7 @@ fn read_table(conn: &Connection, table: &TableShape) -> rusqlite::Result<Vec<Vec
     Ok(read)
 }
 
-fn value(read: ValueRef<'_>) -> Value {
+pub(super) fn value(read: ValueRef<'_>) -> Value {
     match read {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
@@ -139,6 +146,7 @@ fn natural_tag<'a>(
 fn shown(value: &Value, role: &Role, tags: &[BTreeMap<Value, String>]) -> Value {
     match role {
         Role::RowKey => Value::Null,
+        Role::Absent => absent(),
         Role::Reference { table } if *value != Value::Null => match tags[*table].get(value) {
             Some(tag) => Value::text(tag),
             None => Value::text(&format!("?{}", word(value))),

@@ -4,9 +4,10 @@ use pocketsync_core::value::Value;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, params_from_iter};
 
+use super::merging::{Merging, Put};
 use super::snapshot::{Row, Snapshot, quote};
 use crate::determinism::Chance;
-use crate::shape::{Key, Role, RowTag, Shape, TableShape, stamped};
+use crate::shape::{Key, Merge, Role, RowTag, Shape, TableShape, stamped};
 use crate::story::{Act, Write};
 
 /// One NULL in so many references that may be NULL.
@@ -23,7 +24,7 @@ pub(super) struct Statement {
 
 /// The statement of a write; `None` where there is none that would do anything.
 pub(super) fn resolve(shape: &Shape, rows: &Snapshot, write: &Write) -> Option<Statement> {
-    let table = shape.tables.get(write.table)?;
+    let table = shape.tables_at(rows.version).get(write.table).filter(|table| table.is_here())?;
     let mut writer = Writer { table, rows, write, chance: Chance::new(write.entropy, "write", 0) };
     let present = &rows.tables[write.table];
     let picked = || {
@@ -31,7 +32,7 @@ pub(super) fn resolve(shape: &Shape, rows: &Snapshot, write: &Write) -> Option<S
         present.values().nth(at)
     };
     match write.act {
-        Act::Insert | Act::Replace => writer.insert(),
+        Act::Insert | Act::Replace | Act::Upsert => writer.insert(),
         _ if present.is_empty() => writer.insert(),
         Act::Update(count) => writer.update(picked()?, count),
         Act::Delete => Some(writer.on_row("DELETE FROM", String::new(), Vec::new(), picked()?)),
@@ -60,7 +61,7 @@ struct Writer<'a> {
     chance: Chance,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn insert(&mut self) -> Option<Statement> {
         if let Key::Surrogate { .. } = self.table.key
             && !self.table.columns.iter().any(|column| column.role == Role::Tag)
@@ -70,7 +71,7 @@ impl Writer<'_> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         let mut key = Vec::new();
         for (at, column) in self.table.columns.iter().enumerate() {
-            if column.role == Role::RowKey {
+            if matches!(column.role, Role::RowKey | Role::Absent) {
                 continue;
             }
             let value = self.value(at)?;
@@ -84,20 +85,42 @@ impl Writer<'_> {
         let verb = if replaces { "INSERT OR REPLACE" } else { "INSERT" };
         let places = vec!["?"; values.len()].join(", ");
         let table = quote(&self.table.name);
-        let sql = match names.is_empty() {
+        let mut sql = match names.is_empty() {
             true => format!("{verb} INTO {table} DEFAULT VALUES"),
             false => format!("{verb} INTO {table}({}) VALUES({places})", names.join(", ")),
         };
+        if self.write.act == Act::Upsert {
+            sql.push_str(&self.or_update());
+        }
         let natural = matches!(self.table.key, Key::Natural { .. });
         let replaces = (replaces && natural).then_some((self.write.table, key));
         Some(Statement { sql, values, replaces })
+    }
+
+    /// What an upsert does where the key is taken: it counts on, and overwrites the rest.
+    fn or_update(&self) -> String {
+        let Key::Natural { columns: key } = &self.table.key else { return String::new() };
+        let columns = self.table.columns.iter().enumerate();
+        let rest = columns.filter(|(at, column)| !key.contains(at) && column.role != Role::Absent);
+        let set = rest.map(|(_, column)| {
+            let name = quote(&column.name);
+            match column.role {
+                Role::Merges { merge: Merge::Counter, .. } => format!("{name} = {name} + excluded.{name}"),
+                _ => format!("{name} = excluded.{name}"),
+            }
+        });
+        let set: Vec<String> = set.collect();
+        let does =
+            if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+        let key: Vec<String> = key.iter().map(|&at| quote(&self.table.columns[at].name)).collect();
+        format!(" ON CONFLICT({}) DO {does}", key.join(", "))
     }
 
     fn update(&mut self, row: &Row, count: u8) -> Option<Statement> {
         let key = self.table.key_columns();
         let mut columns: Vec<usize> = (0..self.table.columns.len())
             .filter(|at| !key.contains(at))
-            .filter(|&at| !matches!(self.table.columns[at].role, Role::RowKey | Role::Tag))
+            .filter(|&at| !matches!(self.table.columns[at].role, Role::RowKey | Role::Tag | Role::Absent))
             .collect();
         let count = usize::from(count.max(1)).min(columns.len());
         for at in 0..count {
@@ -127,8 +150,17 @@ impl Writer<'_> {
     fn set(&mut self, row: &Row, columns: &[usize]) -> Option<Statement> {
         let (mut sets, mut values) = (Vec::new(), Vec::new());
         for &column in columns {
-            sets.push(format!("{} = ?", quote(&self.table.columns[column].name)));
-            values.push(self.value(column)?);
+            let name = quote(&self.table.columns[column].name);
+            let put = match self.merging(column) {
+                Some(merging) => merging.change(row.cells.get(column)?, &mut self.chance),
+                None => Put::Value(self.value(column)?),
+            };
+            let (set, value) = match put {
+                Put::Value(value) => (format!("{name} = ?"), value),
+                Put::Plus(value) => (format!("{name} = {name} + ?"), value),
+            };
+            sets.push(set);
+            values.push(value);
         }
         (!sets.is_empty()).then(|| self.on_row("UPDATE", sets.join(", "), values, row))
     }
@@ -144,14 +176,28 @@ impl Writer<'_> {
         Statement { sql, values, replaces: None }
     }
 
+    /// A column that merges, as it is written to.
+    fn merging(&self, column: usize) -> Option<Merging<'a>> {
+        let table: &'a TableShape = self.table;
+        let column = &table.columns[column];
+        let Role::Merges { merge, kind, begin } = &column.role else { return None };
+        let (nullable, write) = (column.nullable, self.write.id);
+        Some(Merging { merge: *merge, kind: *kind, begin, nullable, write })
+    }
+
     /// What to put into a column; `None` where nothing may stand there.
     fn value(&mut self, column: usize) -> Option<Value> {
+        if let Some(merging) = self.merging(column) {
+            return Some(merging.begin(&mut self.chance));
+        }
         let column = &self.table.columns[column];
         Some(match &column.role {
-            Role::RowKey => Value::Null,
+            Role::RowKey | Role::Absent => Value::Null,
             Role::Tag => Value::text(&format!("r{}", self.write.id.0)),
             Role::KeyPart { pool } => Value::text(&format!("k{}", self.chance.below(u64::from(*pool)))),
-            Role::Free(kind) => stamped(*kind, self.write.id, self.write.value_bytes as usize),
+            Role::Free(kind) | Role::Merges { kind, .. } => {
+                stamped(*kind, self.write.id, self.write.value_bytes as usize)
+            }
             Role::Pool(values) => {
                 let at = self.chance.below(values.len() as u64) as usize;
                 values.get(at)?.clone()

@@ -7,7 +7,7 @@
 
 mod view;
 
-pub use view::{DeviceView, HubView, Look, Phase, RowView, Rows};
+pub use view::{ConflictView, DeviceView, HubView, Look, Phase, RowView, Rows};
 
 use pocketsync_core::value::Value;
 use serde::Serialize;
@@ -203,6 +203,13 @@ pub enum Fault {
     Lost(DeviceNo),
     /// Its clock was set.
     ClockSet(DeviceNo),
+    /// Its schema was changed.
+    Migrated {
+        /// Which.
+        device: DeviceNo,
+        /// To that version.
+        to: u32,
+    },
     /// The hub's process was killed.
     HubCrashed,
     /// The hub's process runs again.
@@ -230,6 +237,7 @@ impl Fault {
             Fault::Restored { .. } => "restored",
             Fault::Lost(_) => "lost",
             Fault::ClockSet(_) => "clock_set",
+            Fault::Migrated { .. } => "migrated",
             Fault::HubCrashed => "hub_crashed",
             Fault::HubRestarted => "hub_restarted",
             Fault::HubBackedUp => "hub_backed_up",
@@ -252,6 +260,16 @@ pub enum Cause {
     Heartbeat,
     /// Errors and goodbyes.
     Errors,
+}
+
+/// What stands in place of a value where a device's version of the schema has no such column. No table holds it.
+pub fn absent() -> Value {
+    Value::Dangling(Box::new(Value::Null))
+}
+
+/// Whether it stands for a column that is not there.
+pub fn is_absent(value: &Value) -> bool {
+    matches!(value, Value::Dangling(none) if **none == Value::Null)
 }
 
 /// Which write's value stands in a cell, for columns that are [free](crate::shape::Role::Free).

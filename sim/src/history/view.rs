@@ -16,7 +16,7 @@ pub type Rows = BTreeMap<RowTag, RowView>;
 pub struct RowView {
     /// Its cells, in the order of the table's columns in the shape. A reference is the tag of the
     /// row that it points at, as text; the row's own integer key is NULL, since it differs between
-    /// devices by right.
+    /// devices by right. What the device's version of the schema has no column for is [absent](super::absent).
     pub cells: Vec<Value>,
     /// How many rows with this tag there are: more than one is a row twice.
     pub copies: u32,
@@ -29,6 +29,8 @@ pub struct DeviceView {
     pub device: DeviceNo,
     /// Its scope.
     pub scope: u32,
+    /// The version of the schema that it is on.
+    pub version: usize,
     /// The rows that the application sees.
     pub rows: Rows,
     /// The rows that are parked, each in words that are the same on every device; `None` where the
@@ -42,6 +44,10 @@ pub struct DeviceView {
     /// What `integrity_check`, `foreign_key_check` and the schema's own rules complain about;
     /// `None` where the engine has no tables.
     pub complaints: Option<Vec<String>>,
+    /// What is wrong with what triggers derive from the tables; `None` where it was not looked at.
+    pub derived: Option<Vec<String>>,
+    /// Its conflict log, where it was looked at.
+    pub conflicts: Option<Vec<ConflictView>>,
     /// Bytes that are kept aside until their group is complete.
     pub staged_bytes: u64,
     /// What its client says.
@@ -58,6 +64,17 @@ pub struct HubView {
     pub scope: u32,
     /// The merged state, in the words of [`DeviceView::clocks`].
     pub clocks: BTreeMap<String, String>,
+    /// Its conflict log, where it was looked at.
+    pub conflicts: Option<Vec<ConflictView>>,
+}
+
+/// An entry of a conflict log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ConflictView {
+    /// The table.
+    pub table: String,
+    /// What either side wrote, by column.
+    pub values: Vec<(String, Value)>,
 }
 
 /// Everyone at one moment.

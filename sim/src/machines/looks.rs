@@ -53,7 +53,9 @@ impl Fleet<'_> {
         let devices = members.iter().filter(|number| self.devices[**number].runs);
         let devices = devices.map(|number| self.view(*number)).collect();
         let hub = match self.hub.runs {
-            true => vec![HubView { scope: scope as u32, clocks: clocks(&self.hub.store, name) }],
+            true => {
+                vec![HubView { scope: scope as u32, clocks: clocks(&self.hub.store, name), conflicts: None }]
+            }
             false => Vec::new(),
         };
         let look = Look { phase, devices, hub };
@@ -66,11 +68,14 @@ impl Fleet<'_> {
         DeviceView {
             device: DeviceNo(number as u32),
             scope: device.scope_no,
+            version: 0,
             rows: rows(self.shape, store, &device.scope),
             parked: None,
             clocks: clocks(store, &device.scope),
             journal: None,
             complaints: None,
+            derived: None,
+            conflicts: None,
             staged_bytes: store.staged_bytes(&device.scope),
             status: self.parts.status(DeviceNo(number as u32), device.status_now()),
             whole: device.disk.whole,

@@ -10,7 +10,8 @@
 //! seed, in integers, each link and each device from a stream of its own.
 //!
 //! What there is no schema for is not there: nothing is parked, no constraint refuses or repairs
-//! anything, and a reference is the tag of a row, as text. Oracles that need SQLite are left out.
+//! anything, a reference is the tag of a row, as text, and rules are not set: columns that merge are
+//! written as others are. Oracles that need SQLite are left out.
 //!
 //! A [`Look`](crate::history::Look) shows one scope. Until the quiet period a check looks at about
 //! thirty devices, scope by scope in turn; at its end every scope is looked at, each in a look of
@@ -53,7 +54,7 @@ const NAME: &str = "machines";
 /// use pocketsync_sim::shape::Shape;
 /// use pocketsync_sim::story::Story;
 ///
-/// let shape = Arc::new(Shape { sql: String::new(), tables: Vec::new() });
+/// let shape = Arc::new(Shape::default());
 /// let story = Story { seed: 1, devices: vec![], moves: vec![], quiet_at: 0, quiet_ms: 1, check_every_ms: 0 };
 /// let story = Arc::new(story);
 /// let mut judge = Judge::new(Case { shape: shape.clone(), story: story.clone() }, Vec::new(), false);

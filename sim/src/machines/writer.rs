@@ -90,6 +90,10 @@ impl Writer<'_, '_> {
         };
         match (write.act, picked) {
             (Act::Insert, _) | (_, None) => self.insert(write, table, &mut draw, write.act == Act::Replace),
+            (Act::Upsert, _) => {
+                let done = self.insert(write, table, &mut draw, false);
+                done.or_else(|| self.overwrite(write, table, &mut Draw::of(write.entropy)))
+            }
             (Act::Replace, Some((name, id))) => {
                 if matches!(table.key, Key::Surrogate { .. }) {
                     // The new row takes the integer of the old one.
@@ -133,6 +137,18 @@ impl Writer<'_, '_> {
             }
         }
         Some(())
+    }
+
+    /// The other half of an upsert, where there is such a key.
+    fn overwrite(&mut self, write: &Write, table: &TableShape, draw: &mut Draw) -> Option<()> {
+        let Key::Natural { columns } = &table.key else { return None };
+        let mut key = Vec::with_capacity(columns.len());
+        for column in columns {
+            key.push(self.value(write, table, *column, draw)?);
+        }
+        let id = RowId::Natural(key.into());
+        self.store.is_alive(&table.name, &id).then_some(())?;
+        self.update(write, table, u8::MAX, name_of(&id, None), &id, draw)
     }
 
     fn update(
@@ -198,10 +214,12 @@ impl Writer<'_, '_> {
     fn value(&mut self, write: &Write, table: &TableShape, index: usize, draw: &mut Draw) -> Option<Value> {
         let column = &table.columns[index];
         Some(match &column.role {
-            Role::RowKey => Value::Null,
+            Role::RowKey | Role::Absent => Value::Null,
             Role::Tag => Value::text(&format!("r{}", write.id.0)),
             Role::KeyPart { pool } => key_part(draw.below(u64::from(*pool)) as u32),
-            Role::Free(kind) => stamped(*kind, write.id, write.value_bytes as usize),
+            Role::Free(kind) | Role::Merges { kind, .. } => {
+                stamped(*kind, write.id, write.value_bytes as usize)
+            }
             Role::Pool(values) => {
                 values.get(draw.below(values.len() as u64) as usize).cloned().unwrap_or(Value::Null)
             }
@@ -276,7 +294,9 @@ fn changeable(table: &TableShape) -> Vec<usize> {
         Key::Natural { columns } => columns,
         Key::Surrogate { .. } => &[],
     };
-    let of_its_own = |role: &Role| matches!(role, Role::Free(_) | Role::Pool(_) | Role::Reference { .. });
+    let of_its_own = |role: &Role| {
+        matches!(role, Role::Free(_) | Role::Merges { .. } | Role::Pool(_) | Role::Reference { .. })
+    };
     (0..table.columns.len())
         .filter(|index| of_its_own(&table.columns[*index].role) && !key.contains(index))
         .collect()

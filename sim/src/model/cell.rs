@@ -91,6 +91,12 @@ impl Cell {
         false
     }
 
+    /// Whether every write knew of all that were there before it.
+    pub fn is_chain(&self) -> bool {
+        let last = self.nodes.len() as NodeNo;
+        last == 0 || !self.nodes[0].ambiguous && (1..last).all(|node| self.knew(node, node - 1))
+    }
+
     /// For each write, whether a write that certainly is still there knew of it.
     pub fn overwritten(&self, survives: impl Fn(CommitNo) -> bool) -> Vec<bool> {
         let mut overwritten = vec![false; self.nodes.len()];

@@ -4,6 +4,7 @@
 //! rules    what the schema does on its own account: which rows it revives, takes along, lets stand for each other
 //! mark     what a cell shows, small
 //! cell     the writes of one cell, and which of them knew of which
+//! change   a write into a column that merges
 //! row      the lives of one row
 //! scope    rows and commits of one logical database
 //! template the rows that the schema itself inserts
@@ -17,6 +18,7 @@
 //! had written it itself. Everything that follows from this must hold whatever the clocks say.
 
 mod cell;
+mod change;
 mod ledger;
 mod mark;
 mod row;
@@ -27,6 +29,7 @@ mod survival;
 mod template;
 
 pub use cell::{Cell, Node, NodeNo};
+pub use change::Change;
 pub use ledger::{Ledger, Reader};
 pub use mark::Mark;
 pub use row::{Death, Row};
@@ -40,7 +43,7 @@ use std::sync::Arc;
 
 use crate::history::{DeviceView, Event, Fault};
 use crate::oracle::Case;
-use crate::shape::{Key, Role, RowTag, Shape};
+use crate::shape::{Key, Role, RowTag, Shape, TableShape};
 use crate::story::{DeviceNo, Ms};
 
 /// Everything that is known of the writes of a run.
@@ -112,6 +115,11 @@ impl Model {
             let joined = scope.find(&RowTag { table, name: name.to_owned() });
             table != row.tag.table && joined.is_some_and(|joined| self.is_doubtful(scope, scope.row(joined)))
         })
+    }
+
+    /// Whether the version of the schema that a device is on has the row's table.
+    pub fn knows(&self, view: &DeviceView, row: &Row) -> bool {
+        self.shape().tables_at(view.version).get(row.tag.table).is_some_and(TableShape::is_here)
     }
 
     /// Whether a device certainly shows the row of a name. Where a copied file may have made two of

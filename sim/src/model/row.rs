@@ -12,6 +12,8 @@ pub struct Row {
     pub cells: Box<[Cell]>,
     /// Who inserted it.
     pub inserts: Vec<CommitNo>,
+    /// Who changed it.
+    pub updates: Vec<CommitNo>,
     /// Who deleted it.
     pub deaths: Vec<Death>,
 }
@@ -31,6 +33,7 @@ impl Row {
             tag,
             cells: vec![Cell::default(); width].into_boxed_slice(),
             inserts: Vec::new(),
+            updates: Vec::new(),
             deaths: Vec::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use crate::shape::{Key, Role, Shape};
+use crate::shape::{Key, OnDelete, Role, Rule, Shape, Strategy};
 
 /// What a schema does on its own account, table by table.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,9 @@ struct TableRules {
     references: Vec<usize>,
     free: Vec<usize>,
     shifting_key: bool,
+    /// By column.
+    strategies: Vec<Strategy>,
+    on_delete: OnDelete,
 }
 
 impl Rules {
@@ -44,8 +47,38 @@ impl Rules {
                 Key::Surrogate { .. } => &[],
             };
             rules.shifting_key = named_by.iter().any(|column| rules.references.contains(column));
+            rules.strategies = vec![Strategy::default(); table.columns.len()];
         }
-        Rules { tables }
+        let mut rules = Rules { tables };
+        // What is said of a column counts before what is said of its table.
+        let (of_tables, of_columns): (Vec<_>, Vec<_>) =
+            shape.rules.iter().partition(|rule| rule.column.is_none());
+        of_tables.into_iter().chain(of_columns).for_each(|rule| rules.choose(shape, rule));
+        rules
+    }
+
+    fn choose(&mut self, shape: &Shape, rule: &Rule) {
+        let Some(table) = shape.table(&rule.table) else { return };
+        let columns = shape.tables[table].columns.iter();
+        let is_meant =
+            |name: &str| rule.column.as_ref().is_none_or(|column| column.eq_ignore_ascii_case(name));
+        let rules = &mut self.tables[table];
+        for (strategy, _) in
+            rules.strategies.iter_mut().zip(columns).filter(|(_, column)| is_meant(&column.name))
+        {
+            *strategy = rule.strategy.unwrap_or(*strategy);
+        }
+        rules.on_delete = rule.on_delete.unwrap_or(rules.on_delete);
+    }
+
+    /// Who wins between two writes of a cell that did not know of each other.
+    pub fn strategy(&self, table: usize, column: usize) -> Strategy {
+        self.tables[table].strategies.get(column).copied().unwrap_or_default()
+    }
+
+    /// Who wins between a deletion and a change that did not know of each other.
+    pub fn on_delete(&self, table: usize) -> OnDelete {
+        self.tables[table].on_delete
     }
 
     /// Whether a deleted row of the table comes back where a child that nobody deleted refers to it.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocketsync_core::value::Value;
 
 use super::template::NOBODY;
-use super::{Death, Mark, NodeNo, Row, Rules};
-use crate::history::{Commit, Did, RowView};
+use super::{Change, Death, Mark, NodeNo, Row, Rules};
+use crate::history::{Commit, Did, RowView, is_absent};
 use crate::shape::{Role, RowTag, Shape};
 use crate::story::{DeviceNo, Ms, TxId};
 
@@ -75,6 +75,8 @@ pub struct Scope {
     /// By table and column, unique values that were changed into others: rows that stood behind went
     /// along.
     renamed: BTreeMap<(usize, usize), BTreeSet<(Value, Value)>>,
+    /// What was written into columns that merge.
+    changes: BTreeMap<(RowNo, usize), Vec<Change>>,
     clock_error_ms: u64,
 }
 
@@ -102,6 +104,11 @@ impl Scope {
     /// All commits, in the order of true time.
     pub fn commits(&self) -> impl DoubleEndedIterator<Item = (CommitNo, &Commitment)> {
         self.commits.iter().enumerate().map(|(number, commit)| (number as CommitNo, commit))
+    }
+
+    /// What was written into a column that merges, in the order of true time.
+    pub fn changes(&self, row: RowNo, column: usize) -> &[Change] {
+        self.changes.get(&(row, column)).map_or(&[], Vec::as_slice)
     }
 
     /// How wrong the worst clock was at any commit.
@@ -255,6 +262,7 @@ impl Scope {
                     let node = self.write(shape, commit, row, cell.column, &cell.after, Some(&cell.before));
                     written.extend(node.map(|node| (cell.column, node)));
                 }
+                self.rows[row as usize].updates.push(commit);
                 Wrote::Cells(written.into_boxed_slice())
             }
             Did::Deleted { cells } => {
@@ -277,10 +285,16 @@ impl Scope {
         value: &Value,
         before: Option<&Value>,
     ) -> Option<NodeNo> {
+        let number = row;
         let row = &mut self.rows[row as usize];
         let table = row.tag.table;
         let role = &shape.tables[table].columns[column].role;
-        if matches!(role, Role::RowKey | Role::Tag) {
+        if matches!(role, Role::RowKey | Role::Tag) || is_absent(value) {
+            return None;
+        }
+        if let Role::Merges { .. } = role {
+            let change = Change { commit, before: before.cloned(), after: value.clone() };
+            self.changes.entry((number, column)).or_default().push(change);
             return None;
         }
         if !matches!(role, Role::Free(_)) {
@@ -295,7 +309,7 @@ impl Scope {
     }
 
     fn release(&mut self, rules: &Rules, table: usize, column: usize, value: &Value) {
-        if *value != Value::Null && rules.unique(table).contains(&column) {
+        if *value != Value::Null && !is_absent(value) && rules.unique(table).contains(&column) {
             self.released.insert((table, column, folded(value)));
         }
     }

@@ -128,6 +128,14 @@ impl Survival {
         files.is_some_and(|files| files.acks_of(commit).any(|acked| acked <= by))
     }
 
+    /// How many copies of its file were made so soon after a commit, and used: the engine may not have
+    /// noticed it in either.
+    pub fn copies_within(&self, commit: &Commitment, ms: Ms) -> u32 {
+        let Some(files) = self.devices.get(&commit.device) else { return 0 };
+        let soon = |copied: &&Ms| (commit.at..=commit.at + ms).contains(*copied);
+        files.copied.iter().filter(soon).count() as u32
+    }
+
     /// Whether a row may be there twice, by right: a copy of the file that it was inserted in was
     /// made before the hub had acknowledged it, and used. Both may then have taken it for theirs
     /// alone. So may a file that was put back, where the hub's was put back as well.

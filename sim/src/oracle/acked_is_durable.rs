@@ -81,6 +81,9 @@ fn judge(
     let by = || format!("{} of {}, acknowledged", commit.tx, commit.device);
     for (number, wrote) in &commit.wrote {
         let row = scope.row(*number);
+        if !model.knows(view, row) {
+            continue;
+        }
         match wrote {
             Wrote::Row => {
                 let is_visible = |tag: &RowTag| view.rows.contains_key(tag);

@@ -4,12 +4,15 @@
 //! At the end of the quiet period the devices of a scope are compared with the first of them, and
 //! with the hub. Before that, two devices that have merged the same state and folded everything
 //! must show the same: what a table shows is a function of what was merged.
+//!
+//! Devices on different versions of the schema are compared in what both have; what either parks is its own business then,
+//! since tables that it does not have are parked there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Case, Oracle, words};
-use crate::history::{DeviceView, Event, HubView, Look, Phase, Rows};
+use crate::history::{DeviceView, Event, HubView, Look, Phase, is_absent};
 use crate::shape::Shape;
 use crate::story::Ms;
 
@@ -27,8 +30,8 @@ impl Convergence {
     fn settled(&self, devices: &[&DeviceView], hub: Option<&HubView>) -> Result<(), String> {
         let Some((first, others)) = devices.split_first() else { return Ok(()) };
         for other in others {
-            self.same_rows(first, other)?;
-            if first.parked != other.parked {
+            same_rows(&self.shape, first, other)?;
+            if first.parked != other.parked && first.version == other.version {
                 return Err(format!(
                     "{} and {} have different rows parked: {:?}, {:?}",
                     first.device, other.device, first.parked, other.parked
@@ -40,40 +43,45 @@ impl Convergence {
         let Some(hub) = hub else { return Ok(()) };
         same_clocks((&first.device.to_string(), &first.clocks), ("the hub", &hub.clocks))
     }
+}
 
-    fn same_rows(&self, first: &DeviceView, other: &DeviceView) -> Result<(), String> {
-        self.shows_all(first, &first.rows, other, &other.rows)?;
-        self.shows_all(other, &other.rows, first, &first.rows)
+/// Whether two devices show the same and park the same, as far as their versions of the schema have it in common.
+pub(crate) fn shows_same(shape: &Shape, one: &DeviceView, other: &DeviceView) -> bool {
+    if shape.versions.is_empty() {
+        return one.rows == other.rows && one.parked == other.parked;
     }
+    same_rows(shape, one, other).is_ok() && (one.version != other.version || one.parked == other.parked)
+}
 
-    fn shows_all(
-        &self,
-        here: &DeviceView,
-        rows: &Rows,
-        there: &DeviceView,
-        theirs: &Rows,
-    ) -> Result<(), String> {
-        for (tag, row) in rows {
-            let Some(their) = theirs.get(tag) else {
-                let name = words::row(&self.shape, tag);
-                return Err(format!("{} shows {name}, {} does not", here.device, there.device));
-            };
-            if row == their {
-                continue;
-            }
-            let cells = row.cells.iter().zip(&their.cells).enumerate();
-            let differing = cells.filter(|(_, (ours, theirs))| ours != theirs).map(|(column, values)| {
-                format!("{} is {:.60} and {:.60}", words::cell(&self.shape, tag, column), values.0, values.1)
-            });
-            let mut differing: Vec<String> = differing.collect();
-            if row.copies != their.copies {
-                let name = words::row(&self.shape, tag);
-                differing.push(format!("{name} is there {} and {} times", row.copies, their.copies));
-            }
+fn same_rows(shape: &Shape, first: &DeviceView, other: &DeviceView) -> Result<(), String> {
+    shows_all(shape, first, other)?;
+    shows_all(shape, other, first)
+}
+
+fn shows_all(shape: &Shape, here: &DeviceView, there: &DeviceView) -> Result<(), String> {
+    for (tag, row) in &here.rows {
+        if !shape.tables_at(there.version)[tag.table].is_here() {
+            continue;
+        }
+        let Some(their) = there.rows.get(tag) else {
+            let name = words::row(shape, tag);
+            return Err(format!("{} shows {name}, {} does not", here.device, there.device));
+        };
+        let cells = row.cells.iter().zip(&their.cells).enumerate();
+        let differ = |ours, theirs| ours != theirs && !is_absent(ours) && !is_absent(theirs);
+        let differing = cells.filter(|(_, (ours, theirs))| differ(*ours, *theirs)).map(|(column, values)| {
+            format!("{} is {:.60} and {:.60}", words::cell(shape, tag, column), values.0, values.1)
+        });
+        let mut differing: Vec<String> = differing.collect();
+        if row.copies != their.copies {
+            let name = words::row(shape, tag);
+            differing.push(format!("{name} is there {} and {} times", row.copies, their.copies));
+        }
+        if !differing.is_empty() {
             return Err(format!("on {} and {}, {}", here.device, there.device, differing.join("; ")));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 type Clocks<'a> = (&'a str, &'a BTreeMap<String, String>);
@@ -123,7 +131,7 @@ impl Oracle for Convergence {
             for pair in devices.windows(2) {
                 let folded = pair.iter().all(|device| device.journal.is_none_or(|entries| entries == 0));
                 if folded && pair[0].clocks == pair[1].clocks && !pair[0].clocks.is_empty() {
-                    self.same_rows(pair[0], pair[1])
+                    same_rows(&self.shape, pair[0], pair[1])
                         .map_err(|what| format!("with the same state merged: {what}"))?;
                 }
             }

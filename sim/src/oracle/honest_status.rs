@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::no_lost_write::is_given_up;
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Fault, Look, Phase};
 use crate::model::{CommitNo, Commitment, Ledger, Model, Reader, Scope, Wrote};
@@ -54,6 +55,7 @@ impl HonestStatus {
                 self.hub_disturbed = Some(at);
                 return;
             }
+            Fault::Migrated { device, .. } => device,
             Fault::Restored { device, .. } | Fault::Lost(device) => {
                 self.recent.remove(device);
                 device
@@ -179,6 +181,9 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
     let parks = view.parked.as_ref().is_some_and(|parked| !parked.is_empty());
     commit.wrote.iter().find_map(|(number, wrote)| {
         let row = scope.row(*number);
+        if !model.knows(view, row) {
+            return None;
+        }
         let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
         match wrote {
             Wrote::Row => {
@@ -193,7 +198,9 @@ fn lacks(model: &Model, scope: &Scope, commit: &Commitment, view: &DeviceView) -
                 cells.iter().find_map(|&(column, node)| {
                     let cell = &row.cells[column];
                     let shows = scope.shown(shape, row, column, shown)?;
-                    (cell.knew(node, shows) && !model.is_doubtful(scope, row)).then(|| {
+                    let says_nothing =
+                        || model.is_doubtful(scope, row) || is_given_up(model, scope, row, column, node);
+                    (cell.knew(node, shows) && !says_nothing()).then(|| {
                         let name = words::cell(shape, &row.tag, column);
                         format!("it shows {} in {name}", cell.node(shows).mark)
                     })

@@ -1,7 +1,7 @@
 //! **Everything gets through**: once nobody writes and nothing fails, every device that was not
 //! destroyed runs, has caught up, and has everything in the time that the story gives it.
 
-use super::{Case, Oracle};
+use super::{Case, Oracle, shows_same};
 use crate::history::{DeviceView, Event, Look, Phase};
 use crate::model::{Ledger, Reader};
 use crate::story::Ms;
@@ -58,7 +58,7 @@ impl Oracle for Liveness {
             let behind = hub.is_some_and(|hub| hub.clocks != device.clocks)
                 || look.devices.iter().any(|other| {
                     (other.scope == device.scope)
-                        && (other.rows != device.rows || other.clocks != device.clocks)
+                        && (!shows_same(model.shape(), other, device) || other.clocks != device.clocks)
                 });
             if behind && !device.status.in_sync {
                 let what = tells(device);

@@ -7,15 +7,19 @@
 mod acked_is_durable;
 mod bounded;
 mod causality;
+mod conflict_log;
 mod constraints;
 mod convergence;
 mod cursors;
+mod derived;
 mod honest_status;
 mod journal_empties;
 mod judge;
 mod liveness;
 mod no_lost_write;
 mod no_zombies;
+mod strategies;
+mod sums;
 mod trace;
 mod whole_transactions;
 mod words;
@@ -23,15 +27,20 @@ mod words;
 pub use acked_is_durable::AckedIsDurable;
 pub use bounded::Bounded;
 pub use causality::Causality;
+pub use conflict_log::ConflictLog;
 pub use constraints::Constraints;
 pub use convergence::Convergence;
+pub(crate) use convergence::shows_same;
 pub use cursors::Cursors;
+pub use derived::DerivedData;
 pub use honest_status::HonestStatus;
 pub use journal_empties::JournalEmpties;
 pub use judge::Judge;
 pub use liveness::Liveness;
 pub use no_lost_write::NoLostWrite;
 pub use no_zombies::NoZombies;
+pub use strategies::Strategies;
+pub use sums::Sums;
 pub use whole_transactions::WholeTransactions;
 
 use std::fmt;
@@ -79,6 +88,7 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Bounded),
         Box::new(Cursors::default()),
         Box::new(Constraints),
+        Box::new(DerivedData),
         Box::new(Causality::new(case, &ledger)),
         Box::new(WholeTransactions::new(case, &ledger)),
         Box::new(NoZombies::new(case, &ledger)),
@@ -86,6 +96,9 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Convergence::new(case)),
         Box::new(AckedIsDurable::new(case, &ledger)),
         Box::new(NoLostWrite::new(case, &ledger)),
+        Box::new(Sums::new(case, &ledger)),
+        Box::new(Strategies::new(case, &ledger)),
+        Box::new(ConflictLog::new(case, &ledger)),
         Box::new(JournalEmpties),
         Box::new(HonestStatus::new(case, &ledger)),
     ]

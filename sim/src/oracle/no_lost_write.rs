@@ -15,6 +15,9 @@
 //!   another one with the same unique value when that was changed or deleted.
 //! - A row is visible because somebody inserted it, or the schema itself.
 //!
+//! Where a [rule](super::Strategies) other than time decides between writes of a cell that did not know of each other, that cell
+//! is not judged here.
+//!
 //! Where a copied file may have made two rows of one, what they show is not judged.
 //!
 //! Legally lost is only what was committed on a device that was destroyed, or whose file was put
@@ -24,18 +27,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Oracle, words};
-use crate::history::{DeviceView, Event, Look, Phase, RowView};
+use crate::history::{DeviceView, Event, Look, Phase, RowView, is_absent};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope};
-use crate::shape::{Role, RowTag};
+use crate::shape::{Role, RowTag, Strategy};
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
 /// Clocks that are more wrong than this say nothing about which write is later.
-const RIGHT_WITHIN_MS: u64 = 600_000;
+pub(super) const RIGHT_WITHIN_MS: u64 = 600_000;
 
 /// How wrong a clock may be after it was corrected by a hub: a handshake may take a quarter of a
 /// minute, and some slack.
-const CORRECTION_MS: u64 = 60_000;
+pub(super) const CORRECTION_MS: u64 = 60_000;
 
 /// Checks that a committed write stays until a later or concurrent one wins over it.
 pub struct NoLostWrite {
@@ -68,9 +71,10 @@ impl Oracle for NoLostWrite {
             return Ok(());
         }
         let model = self.reader.model();
-        let mut first: BTreeMap<u32, &DeviceView> = BTreeMap::new();
+        // Of each version of the schema.
+        let mut first: BTreeMap<(u32, usize), &DeviceView> = BTreeMap::new();
         for device in &look.devices {
-            first.entry(device.scope).or_insert(device);
+            first.entry((device.scope, device.version)).or_insert(device);
         }
         first.into_values().try_for_each(|device| judge(&model, device))
     }
@@ -96,13 +100,19 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
     let shape = model.shape();
     let table = row.tag.table;
     for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
+        if is_absent(value) {
+            continue;
+        }
         match &declared.role {
             Role::Free(_) => free_cell(model, scope, row, column, shown, view).or_else(|what| {
                 if is_of_stand_in(model, scope, row, column, shown, view) { Ok(()) } else { Err(what) }
             })?,
             Role::Pool(_) => {
                 let by_schema = *value == Value::Null && set_null(model, scope, table, column);
-                if by_schema || scope.pooled(table, column, value) {
+                if by_schema
+                    || shape.default_of(table, column) == Some(value)
+                    || scope.pooled(table, column, value)
+                {
                     continue;
                 }
                 let cell = words::cell(shape, &row.tag, column);
@@ -160,6 +170,9 @@ fn free_cell(
     let cell = &row.cells[column];
     let Some(node) = scope.shown(model.shape(), row, column, shown) else {
         let value = &shown.cells[column];
+        if model.shape().default_of(row.tag.table, column) == Some(value) {
+            return unwritten(model, scope, row, column, view);
+        }
         return Err(format!("{} shows {value:.60} in {}, which nobody wrote there", view.device, name()));
     };
     let given_up: BTreeSet<CommitNo> = (0..cell.nodes().len() as u32)
@@ -209,9 +222,39 @@ fn free_cell(
     }
 }
 
+/// A column that not every version has shows what it shows where nobody has written.
+fn unwritten(
+    model: &Model,
+    scope: &Scope,
+    row: &Row,
+    column: usize,
+    view: &DeviceView,
+) -> Result<(), String> {
+    let stays = |node: &NodeNo| {
+        let commit = scope.commitment(row.cells[column].node(*node).commit);
+        model.survival().survives(commit) && !is_given_up(model, scope, row, column, *node)
+    };
+    let written = (0..row.cells[column].nodes().len() as NodeNo).find(stays);
+    match written.filter(|_| row.deaths.is_empty()) {
+        None => Ok(()),
+        Some(node) => Err(format!(
+            "{} shows {} as if nobody had written it, although {} did",
+            view.device,
+            words::cell(model.shape(), &row.tag, column),
+            scope.commitment(row.cells[column].node(node).commit).told()
+        )),
+    }
+}
+
 /// Whether whoever made a write deleted the row after it, before anybody else had heard of the write.
 /// A row that is there all the same is what others made of it: nobody is left who has the value.
+/// Or whether a rule may have decided against it, other than by time: the hub then writes the winner's value anew, also over
+/// what somebody wrote who knew of the winner.
 pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
+    let by_rule = model.rules().strategy(row.tag.table, column) != Strategy::LastWriteWins;
+    if by_rule && !row.cells[column].is_chain() {
+        return true;
+    }
     let survival = model.survival();
     let write = scope.commitment(row.cells[column].node(node).commit);
     row.deaths.iter().map(|death| scope.commitment(death.commit)).any(|end| {
@@ -227,6 +270,7 @@ fn missing(model: &Model, scope: &Scope, view: &DeviceView) -> Result<(), String
     let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
     let missing = scope.rows().map(|(_, row)| row).filter(|row| {
         row.deaths.is_empty()
+            && model.knows(view, row)
             && !is_visible(&row.tag)
             && row.inserts.iter().any(survives)
             && !scope.may_be_gone(model.shape(), model.rules(), row, &model.certain(scope, view))

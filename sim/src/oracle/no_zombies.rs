@@ -6,6 +6,7 @@
 //! final where every insert of the row was certainly before it: always in a table whose rows have
 //! identities of their own.
 //!
+//! Exempt are rows that somebody else changed, not certainly before, where the rule for the table says that the last writer wins.
 //! Exempt are rows that somebody referred to who did not know of the delete, where the schema keeps
 //! parents from going (RESTRICT, NO ACTION): they come back, with all that they hang on. Exempt are rows whose name depends on other rows (a key
 //! that contains a reference). A row may be there twice if it was in a copy of a file that was used
@@ -14,10 +15,11 @@
 
 use std::collections::BTreeSet;
 
+use super::no_lost_write::CORRECTION_MS;
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase};
-use crate::model::{Death, Ledger, Mark, Model, Node, Reader, Row, Scope};
-use crate::shape::RowTag;
+use crate::model::{Commitment, Death, Ledger, Mark, Model, Node, Reader, Row, Scope};
+use crate::shape::{OnDelete, RowTag};
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
@@ -90,7 +92,17 @@ pub(super) fn rises(model: &Model, scope: &Scope, row: &Row, death: &Death, view
         && row.is_final(scope, death)
         && !model.rules().shifting_key(table)
         && !model.is_doubtful(scope, row)
-        && !(model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
+        && !(may_be_undone(model, scope, row, death)
+            || model.rules().revivable(table) && may_be_back(model, scope, row, death, view))
+}
+
+/// Whether a rule may have taken a death back: somebody else changed the row, and it is not certain that this was before.
+fn may_be_undone(model: &Model, scope: &Scope, row: &Row, death: &Death) -> bool {
+    let death = scope.commitment(death.commit);
+    let margin = CORRECTION_MS + 2 * scope.clock_error_ms();
+    let changed = |update: &Commitment| !update.same_file(death) && update.at + margin >= death.at;
+    model.rules().on_delete(row.tag.table) == OnDelete::LastWriterWins
+        && row.updates.iter().any(|update| changed(scope.commitment(*update)))
 }
 
 /// Whether a death may have been taken back: somebody referred to the row who did not know of it, or a

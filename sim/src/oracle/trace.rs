@@ -71,6 +71,8 @@ impl Trace {
         self.number(look.hub.len() as u64);
         for hub in &look.hub {
             self.number(hub.scope.into());
+            // Writing into memory cannot fail.
+            let _ = writeln!(self.gathered, "{:?}", hub.conflicts);
             self.number(hub.clocks.len() as u64);
             for (row, clock) in &hub.clocks {
                 self.sized(row.as_bytes());
@@ -83,17 +85,20 @@ impl Trace {
         let DeviceView {
             device,
             scope,
+            version,
             rows,
             parked,
             clocks,
             journal,
             complaints,
+            derived,
+            conflicts,
             staged_bytes,
             status,
             whole,
         } = view;
         let line = format_args!(
-            "{device} {scope} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?}\n"
+            "{device} {scope} {version} {journal:?} {complaints:?} {staged_bytes} {status:?} {whole} {parked:?} {derived:?} {conflicts:?}\n"
         );
         // Writing into memory cannot fail.
         let _ = self.gathered.write_fmt(line);

@@ -96,6 +96,9 @@ fn transaction(
     let by = scope.commitment(commit);
     for (number, wrote) in &by.wrote {
         let row = scope.row(*number);
+        if !model.knows(view, row) {
+            continue;
+        }
         match wrote {
             Wrote::Row => {
                 if !is_accounted_for(model, scope, row, view) {

@@ -24,7 +24,8 @@ impl Scenario {
         self.check_network()?;
         self.check_presence()?;
         self.check_workload()?;
-        self.check_faults()
+        self.check_faults()?;
+        self.check_migrations()
     }
 
     fn check_sizes(&self) -> Result<(), ScenarioError> {

@@ -24,11 +24,14 @@
 
 mod amount;
 mod check;
+mod derived;
 mod devices;
 mod error;
 mod faults;
+mod migrations;
 mod network;
 mod quantity;
+mod rules;
 mod schema;
 mod workload;
 
@@ -36,10 +39,13 @@ pub use amount::{Amount, Rarely};
 pub use devices::Devices;
 pub use error::ScenarioError;
 pub use faults::{Clocks, Faults, Joins};
+pub use migrations::{MigratedBy, Migration};
 pub use network::{HowCut, Network, OtherLink, Pattern, Presence, Window};
 pub use quantity::{Range, Rate, Skew, Span};
 pub use schema::Schema;
 pub use workload::{Bulk, Mix, Workload};
+
+pub use crate::shape::{Derived, Merge, OnDelete, Rule, Strategy};
 
 use std::path::Path;
 
@@ -66,6 +72,15 @@ pub struct Scenario {
     /// The schema.
     #[serde(default)]
     pub schema: Schema,
+    /// Tables that are not synced: every device has its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untracked: Vec<String>,
+    /// What triggers keep that follows from the tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<Derived>,
+    /// What the application says about conflicts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// How long everything goes on before the quiet period.
     #[serde(default = "one_minute")]
     pub length: Span,
@@ -93,6 +108,9 @@ pub struct Scenario {
     /// Who comes late.
     #[serde(default)]
     pub joins: Joins,
+    /// How the schema changes, on one device after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
 }
 
 /// An engine that runs stories.
@@ -144,6 +162,9 @@ impl Default for Scenario {
             devices: four(),
             scopes: one(),
             schema: Schema::default(),
+            untracked: Vec::new(),
+            derived: Vec::new(),
+            rules: Vec::new(),
             length: one_minute(),
             quiet: five_minutes(),
             check_every: None,
@@ -153,6 +174,7 @@ impl Default for Scenario {
             faults: Faults::default(),
             clocks: Clocks::default(),
             joins: Joins::default(),
+            migrations: Vec::new(),
         }
     }
 }

@@ -67,17 +67,24 @@ impl Scenario {
             .map_err(|error| ScenarioError::Read { file: PathBuf::from(name), error })
     }
 
-    /// The shape of the schema.
+    /// The shape of the schema, with the rules for it.
     ///
     /// # Errors
-    /// When there is no such schema, when it cannot be simulated, when the workload names a table
-    /// that it has not, or when any other value [makes no sense](Scenario::check).
+    /// When there is no such schema, when it cannot be simulated, when the workload or a rule names a
+    /// table that it has not, or when any other value [makes no sense](Scenario::check).
     pub fn shape(&self) -> Result<Shape, ScenarioError> {
         self.check()?;
         let sql = self.sql()?;
-        let shape = Shape::of_sql(&sql)
-            .map_err(|error| ScenarioError::Schema { scenario: self.name.clone(), error })?;
+        let wrong = |error| ScenarioError::Schema { scenario: self.name.clone(), error };
+        if !self.untracked.is_empty() {
+            self.check_untracked(&Shape::of_sql(&sql).map_err(wrong)?)?;
+        }
+        let shape = match self.migrations.is_empty() {
+            true => Shape::of_tracked(&sql, &self.untracked).map_err(wrong)?,
+            false => Shape::of_versions(&sql, &self.untracked, &self.steps()?).map_err(wrong)?,
+        };
+        let shape = self.with_derived(shape)?;
         self.check_tables(&shape)?;
-        Ok(shape)
+        self.ruled(shape)
     }
 }

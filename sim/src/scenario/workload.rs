@@ -73,18 +73,26 @@ pub struct Mix {
     pub delete: f64,
     /// `UPDATE` of the key.
     pub rekey: f64,
+    /// `INSERT ... ON CONFLICT DO UPDATE`, of tables with keys of their own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub upsert: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_zero(weight: &f64) -> bool {
+    *weight == 0.0
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Mix { insert: 40.0, replace: 4.0, update: 45.0, delete: 9.0, rekey: 2.0 }
+        Mix { insert: 40.0, replace: 4.0, update: 45.0, delete: 9.0, rekey: 2.0, upsert: 0.0 }
     }
 }
 
 impl Mix {
     /// The weights, in the order of the fields.
-    pub(crate) fn weights(&self) -> [f64; 5] {
-        [self.insert, self.replace, self.update, self.delete, self.rekey]
+    pub(crate) fn weights(&self) -> [f64; 6] {
+        [self.insert, self.replace, self.update, self.delete, self.rekey, self.upsert]
     }
 }
 

@@ -26,11 +26,21 @@ impl Shape {
     /// # Ok::<(), pocketsync_sim::shape::ShapeError>(())
     /// ```
     pub fn of_sql(sql: &str) -> Result<Shape, ShapeError> {
+        Shape::of_tracked(sql, &[])
+    }
+
+    /// The same, of an application that does not sync these tables.
+    ///
+    /// # Errors
+    /// As [`of_sql`](Shape::of_sql), of the others.
+    pub fn of_tracked(sql: &str, untracked: &[String]) -> Result<Shape, ShapeError> {
         let connection = Connection::open_in_memory()?;
         connection.execute_batch(sql)?;
         // Rows are tried without parents; and what the schema inserted would be in their way.
         connection.execute_batch("PRAGMA foreign_keys = OFF")?;
-        let tables = parents_first(catalog::tables(&connection)?);
+        let mut tables = catalog::tables(&connection)?;
+        tables.retain(|table| !untracked.iter().any(|name| name.eq_ignore_ascii_case(&table.name)));
+        let tables = parents_first(tables);
         check(&tables)?;
         for table in &tables {
             let name = table.name.replace('"', "\"\"");
@@ -43,7 +53,8 @@ impl Shape {
             let shape = table_shape(&connection, table, &names, &shapes)?;
             shapes.push(shape);
         }
-        let shape = Shape { sql: sql.to_owned(), tables: shapes };
+        let shape =
+            Shape { sql: sql.to_owned(), tables: shapes, untracked: untracked.to_vec(), ..Shape::default() };
         if !shape.tables.iter().any(TableShape::is_written) {
             return Err(ShapeError::NothingToWrite { notes: shape.notes() });
         }
@@ -64,6 +75,14 @@ impl Shape {
 }
 
 impl TableShape {
+    /// The columns that identify a row, as indexes into [`TableShape::columns`].
+    pub(crate) fn key_columns(&self) -> &[usize] {
+        match &self.key {
+            Key::Surrogate { column } => std::slice::from_ref(column),
+            Key::Natural { columns } => columns,
+        }
+    }
+
     /// Whether stories write to it. The others are only looked at for convergence.
     pub fn is_written(&self) -> bool {
         self.left_alone().is_none()

@@ -6,29 +6,47 @@
 
 mod builtin;
 mod catalog;
+mod derived;
 mod error;
 mod introspect;
 mod probe;
 mod roles;
+mod rule;
 mod stamp;
 mod values;
+mod version;
 
 pub use builtin::{builtin, builtin_names};
+pub use derived::Derived;
 pub use error::ShapeError;
+pub use rule::{Merge, OnDelete, Rule, Strategy};
 pub use stamp::{WriteId, stamp_of, stamped};
 pub use values::key_part;
+pub use version::{Step, Version};
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use pocketsync_core::value::Value;
 
 /// A schema, as the simulator sees it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Shape {
-    /// The statements that create it.
+    /// The statements that create it, in its last version.
     pub sql: String,
-    /// Its tables: a table that others reference comes before them, where there is no cycle.
+    /// Its tables: a table that others reference comes before them, where there is no cycle. Where it has several versions, those
+    /// of all, by their last names.
     pub tables: Vec<TableShape>,
+    /// What the application says about conflicts.
+    pub rules: Vec<Rule>,
+    /// Tables that are not synced, and not among `tables`.
+    pub untracked: Vec<String>,
+    /// What triggers keep that follows from the tables.
+    pub derived: Vec<Derived>,
+    /// Its versions, where it has several: the first, and what migrations make of it.
+    pub versions: Vec<Version>,
+    /// What is shown in columns that not every version has where nobody wrote.
+    pub defaults: BTreeMap<(usize, usize), Value>,
 }
 
 /// A table, as the simulator sees it.
@@ -90,8 +108,19 @@ pub enum Role {
         /// The index of the table in [`Shape::tables`].
         table: usize,
     },
+    /// This version of the schema does not have it.
+    Absent,
     /// Takes only some values: a CHECK, a UNIQUE index or a trigger is in the way of others.
     Pool(Vec<Value>),
+    /// Shows what all writes make together, by a [rule](Rule::merge).
+    Merges {
+        /// How.
+        merge: Merge,
+        /// What it holds.
+        kind: Kind,
+        /// What a new row begins with, where the table does not take every value.
+        begin: Vec<Value>,
+    },
 }
 
 /// What a free column holds.

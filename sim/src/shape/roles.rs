@@ -163,7 +163,8 @@ fn wished_values(role: &Role) -> Vec<Value> {
             small.into_iter().chain([stamped(*kind, WriteId(1), 600)]).collect()
         }
         Role::Reference { .. } => vec![Value::Integer(1), Value::text("k1")],
-        Role::Pool(values) => values.clone(),
+        Role::Pool(values) | Role::Merges { begin: values, .. } => values.clone(),
+        Role::Absent => Vec::new(),
     }
 }
 

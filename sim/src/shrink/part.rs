@@ -120,6 +120,7 @@ fn devices_of(what: &mut Move) -> Vec<&mut DeviceNo> {
         | Move::Backup { device }
         | Move::Restore { device }
         | Move::Lose { device }
+        | Move::Migrate { device, .. }
         | Move::SetClock { device, .. } => vec![device],
         Move::Clone { device, copy } => vec![device, copy],
         Move::CrashHub { .. } | Move::BackupHub | Move::RestoreHub { .. } => Vec::new(),

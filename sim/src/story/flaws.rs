@@ -98,7 +98,7 @@ impl<'a> Check<'a> {
             }
             Move::Clone { copy, .. } => self.copied(at, *copy),
             Move::Lose { device } => drop(self.lost.insert(*device)),
-            Move::Restore { .. } | Move::SetClock { .. } => {}
+            Move::Restore { .. } | Move::SetClock { .. } | Move::Migrate { .. } => {}
         }
     }
 
@@ -160,6 +160,7 @@ impl Move {
             | Move::Restore { device }
             | Move::Clone { device, .. }
             | Move::Lose { device }
+            | Move::Migrate { device, .. }
             | Move::SetClock { device, .. } => Some(*device),
             Move::CrashHub { .. } | Move::BackupHub | Move::RestoreHub { .. } => None,
         }

@@ -3,7 +3,7 @@
 use super::draw::Draw;
 use super::timeline::{Life, online};
 use super::writes::Writer;
-use super::{Clock, Device, DeviceNo, Move, Ms, Planned, Story, TxId, faults};
+use super::{Clock, Device, DeviceNo, Move, Ms, Planned, Story, TxId, faults, migrations};
 use crate::scenario::{Range, Scenario, Span};
 use crate::shape::{Shape, WriteId};
 
@@ -19,10 +19,12 @@ impl Scenario {
             (0..self.devices.max(1)).map(|device| self.life(seed, device, quiet_at)).collect();
         faults::lose(self, seed, &mut lives, &mut moves);
         faults::copy(self, seed, quiet_at, &mut lives, &mut moves);
-        let devices = lives.iter().zip(0..).map(|(life, device)| self.device(seed, device, life)).collect();
+        let mut devices: Vec<Device> =
+            lives.iter().zip(0..).map(|(life, device)| self.device(seed, device, life)).collect();
         faults::strike(self, seed, quiet_at, &lives, &mut moves);
         let writer = Writer::new(self, shape);
         for (life, device) in lives.iter().zip(0..) {
+            devices[device as usize].version = migrations::of(self, seed, device, life, &mut moves);
             come_and_go(life, DeviceNo(device), quiet_at, &mut moves);
             let planned = writer.transactions(seed, device, life).into_iter().map(|(at, transaction)| {
                 Planned { at, what: Move::Transact { device: DeviceNo(device), transaction } }
@@ -69,6 +71,7 @@ impl Scenario {
             online: life.online.first().is_some_and(|online| online.from == life.from),
             clock: if wrong { clock } else { Clock::default() },
             link: self.network.link(device),
+            version: 0,
         }
     }
 }

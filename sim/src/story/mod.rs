@@ -10,6 +10,7 @@ pub(crate) mod draw;
 mod faults;
 mod flaws;
 mod make;
+mod migrations;
 mod timeline;
 mod writes;
 
@@ -74,6 +75,9 @@ pub struct Device {
     pub clock: Clock,
     /// Its link.
     pub link: Link,
+    /// The version of the schema that it begins with.
+    #[serde(default)]
+    pub version: u32,
 }
 
 /// A wall clock that is wrong.
@@ -164,6 +168,15 @@ pub enum Move {
         /// Which.
         device: DeviceNo,
     },
+    /// The application on a device changes its schema to that version, through all versions before it.
+    Migrate {
+        /// Where.
+        device: DeviceNo,
+        /// Which version: how many migrations it has had then.
+        to: u32,
+        /// Who runs them.
+        by: Migrator,
+    },
     /// A copy of the hub's file is put aside.
     BackupHub,
     /// The hub's process is stopped, its file is replaced by the last copy, and it starts again
@@ -203,6 +216,16 @@ pub enum Cut {
     Silent,
     /// Packets are held, and arrive when the device is back.
     Held,
+}
+
+/// Who changes a schema.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Migrator {
+    /// The engine, which is asked to.
+    Engine,
+    /// The application, on a connection of its own.
+    Application,
 }
 
 /// Where in its work a process is killed.
@@ -255,6 +278,8 @@ pub enum Act {
     Insert,
     /// Inserts a row or, where its key or a unique value is taken, replaces what is there.
     Replace,
+    /// Inserts a row or, where its key is taken, changes what is there.
+    Upsert,
     /// Changes this many columns of a row.
     Update(u8),
     /// Deletes a row.

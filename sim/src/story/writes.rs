@@ -89,7 +89,8 @@ impl<'a> Writer<'a> {
             1 => Act::Replace,
             2 => Act::Update(u8::try_from(draw.amount(workload.update_columns).max(1)).unwrap_or(u8::MAX)),
             3 => Act::Delete,
-            _ => Act::Rekey,
+            4 => Act::Rekey,
+            _ => Act::Upsert,
         };
         // The exponent is 1 where all rows are alike, and beyond all bounds where there is only one.
         let pick = draw.unit().powf(1.0 / (1.0 - workload.hot).max(1e-9));

@@ -74,6 +74,7 @@ fn of_fault(fault: &Fault) -> String {
             format!("{device}'s file is replaced by its copy from {}", seconds(*to))
         }
         Fault::Lost(device) => format!("{device} is destroyed"),
+        Fault::Migrated { device, to } => format!("{device} changes its schema to version {to}"),
         Fault::ClockSet(device) => format!("somebody sets {device}'s clock"),
         Fault::HubCrashed => "the hub is killed".to_owned(),
         Fault::HubRestarted => "the hub runs again".to_owned(),

@@ -23,7 +23,7 @@ use crate::app;
 use crate::determinism::Chance;
 use crate::history::StatusView;
 use crate::shape::Shape;
-use crate::story::{Cut, Device as Planned, DeviceNo, Ms, TxId};
+use crate::story::{Cut, Device as Planned, DeviceNo, Migrator, Ms, TxId};
 
 /// One device in so many keeps its file without a write-ahead log.
 const ROLLBACK_JOURNAL_ONE_IN: u32 = 4;
@@ -59,6 +59,10 @@ pub(super) struct Device {
     pub(super) status: Option<StatusView>,
     /// Whether it has caught up since its file came to be what it is.
     pub(super) caught_up: bool,
+    /// The version of the schema that it is to have, and who makes it.
+    pub(super) target: Option<(u32, Migrator)>,
+    /// The one that a new file is made with.
+    version: usize,
     starts: u64,
 }
 
@@ -108,6 +112,8 @@ impl Device {
             acknowledged: None,
             status: None,
             caught_up: false,
+            target: None,
+            version: planned.version as usize,
             starts: 0,
         }
     }
@@ -130,13 +136,18 @@ impl Device {
             let mode = if (no.0 + 1).is_multiple_of(ROLLBACK_JOURNAL_ONE_IN) { "DELETE" } else { "WAL" };
             let made = app
                 .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |_| Ok(()))
-                .and_then(|()| app.execute_batch(&shape.sql));
+                .and_then(|()| app::create(&app, shape, self.version));
             made.map_err(|error| Stop::failed("cannot create the schema", error))?;
         }
         let replica = Replica::open(&self.file, ReplicaOptions::default())
             .map_err(|error| Stop::failed("cannot open a replica", error))?;
         if is_new {
-            replica.track(&Tables::all()).map_err(|error| Stop::failed("cannot track the tables", error))?;
+            let tracked = replica.track(&tracked(shape, self.version));
+            tracked.map_err(|error| Stop::failed("cannot track the tables", error))?;
+            for rule in &shape.rules {
+                let set = replica.set_rule(&rule.for_replica());
+                set.map_err(|error| Stop::failed("cannot set a rule", error))?;
+            }
         }
         let process = Process::new(&self.clock, self.file.clone(), records, self.written);
         let chance = Chance::new(self.line.seed, "device", u64::from(no.0) << 32 | self.starts);
@@ -180,4 +191,13 @@ impl Device {
 pub(super) fn shorten(session: &mut SessionConfig) {
     session.ping_after = Duration::from_secs(10);
     session.dead_after = Duration::from_secs(30);
+}
+
+/// The tables that are synced in a version of the schema.
+pub(super) fn tracked(shape: &Shape, version: usize) -> Tables {
+    if shape.untracked.is_empty() {
+        return Tables::all();
+    }
+    let here = shape.tables_at(version).iter().filter(|table| table.is_here());
+    Tables::only(here.map(|table| table.name.as_str()))
 }

@@ -10,11 +10,14 @@ use rusqlite::Connection;
 
 use super::Stop;
 use super::device::{Device, Life};
+use super::logged;
 use super::merged;
 use super::parts::Parts;
 use super::run::Run;
-use crate::app::Snapshot;
+use crate::app::{self, Snapshot};
 use crate::history::{DeviceView, Event, HubView, Look, Phase};
+use crate::oracle::shows_same;
+use crate::shape::Shape;
 
 /// How many complaints about a file are told.
 const COMPLAINTS: usize = 5;
@@ -42,9 +45,13 @@ impl<P: Parts> Run<'_, P> {
             scopes.sort_unstable();
             scopes.dedup();
             let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes)?;
-            hub.extend(merged.into_iter().map(|(scope, clocks)| HubView { scope, clocks }));
+            let mut logs = logged::of_hub(&self.hub.file)?;
+            hub.extend(merged.into_iter().map(|(scope, clocks)| {
+                let conflicts = Some(logs.remove(&scope).unwrap_or_default());
+                HubView { scope, clocks, conflicts }
+            }));
         }
-        let settled = are_same(&devices, &hub);
+        let settled = are_same(self.shape, &devices, &hub);
         let phase = if settled || last { Phase::Settled } else { Phase::Quieting };
         let look = Look { phase, devices, hub };
         self.gauge(&look);
@@ -61,7 +68,7 @@ impl<P: Parts> Run<'_, P> {
     fn view(&self, device: &Device, life: &Life, closely: bool) -> Result<DeviceView, Stop> {
         let failed = |error: rusqlite::Error| Stop::failed("cannot look at a device", error);
         device.clock.tell_thread();
-        let rows = Snapshot::read(&life.app, self.shape).map_err(failed)?.into_rows();
+        let shown = Snapshot::read(&life.app, self.shape).map_err(failed)?;
         let told = life.replica.status().map_err(|error| Stop::failed("cannot look at a replica", error))?;
         let parked = told
             .parked_rows
@@ -73,7 +80,8 @@ impl<P: Parts> Run<'_, P> {
         Ok(DeviceView {
             device: device.no,
             scope: device.scope,
-            rows,
+            version: shown.version(),
+            rows: shown.into_rows(),
             parked: Some(parked),
             clocks: match closely {
                 true => merged::of_device(&device.file, &self.dir, device.scope)?,
@@ -82,6 +90,14 @@ impl<P: Parts> Run<'_, P> {
             journal: Some(told.journal),
             complaints: match closely {
                 true => Some(complaints(&life.app).map_err(failed)?),
+                false => None,
+            },
+            derived: match closely {
+                true => Some(app::complaints(&life.app, self.shape).map_err(failed)?),
+                false => None,
+            },
+            conflicts: match closely {
+                true => Some(logged::of_device(&life.replica)?),
                 false => None,
             },
             staged_bytes: staged_bytes(&life.app).map_err(failed)?,
@@ -99,11 +115,11 @@ impl<P: Parts> Run<'_, P> {
     }
 }
 
-fn are_same(devices: &[DeviceView], hub: &[HubView]) -> bool {
+fn are_same(shape: &Shape, devices: &[DeviceView], hub: &[HubView]) -> bool {
     let mut first: BTreeMap<u32, &DeviceView> = BTreeMap::new();
     let same = |view: &&DeviceView, first: &mut BTreeMap<u32, &DeviceView>| match first.get(&view.scope) {
         None => false,
-        Some(other) => view.rows == other.rows && view.parked == other.parked && view.clocks == other.clocks,
+        Some(other) => shows_same(shape, view, other) && view.clocks == other.clocks,
     };
     for view in devices {
         first.entry(view.scope).or_insert(view);

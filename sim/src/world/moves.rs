@@ -42,6 +42,7 @@ impl<P: Parts> Run<'_, P> {
             Move::RestoreHub { down_ms } => self.restore_hub(*down_ms),
             Move::Clone { device, copy } => self.on(*device, |run, number| run.copy(number, *copy)),
             Move::Lose { device } => self.on(*device, Self::lose),
+            Move::Migrate { device, to, by } => self.on(*device, |run, number| run.migrate(number, *to, *by)),
             Move::SetClock { device, offset_ms } => self.on(*device, |run, number| {
                 run.devices[number].clock.set(*offset_ms);
                 run.fault(Fault::ClockSet(run.devices[number].no));
@@ -91,6 +92,7 @@ impl<P: Parts> Run<'_, P> {
 
     fn start(&mut self, number: usize) -> Result<(), Stop> {
         self.devices[number].start(self.parts, self.shape, &self.time, &self.records)?;
+        self.follow(number)?;
         self.run_host(number);
         Ok(())
     }
@@ -211,6 +213,7 @@ impl<P: Parts> Run<'_, P> {
         }
         put_back(&copy_of(&self.devices[number].file)?, &self.devices[to].file)?;
         self.devices[to].caught_up = caught_up;
+        self.devices[to].target = self.devices[number].target;
         self.begin(to, Some(of))
     }
 

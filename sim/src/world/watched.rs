@@ -116,6 +116,6 @@ pub(super) fn scope_name(number: u32) -> String {
     format!("s{number}")
 }
 
-fn scope_no(name: &str) -> u32 {
+pub(super) fn scope_no(name: &str) -> u32 {
     name.strip_prefix('s').and_then(|number| number.parse().ok()).unwrap_or(0)
 }

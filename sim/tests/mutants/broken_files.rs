@@ -18,21 +18,47 @@ pub(crate) enum FileMutant {
     DanglingReferences,
     /// A replica whose journal gets entries about tables that are not tracked.
     JournalsTheUntracked,
+    /// A replica that does not send what it added to columns that merge.
+    KeepsWhatItAdded,
+    /// A replica that counts what it applies twice.
+    CountsTwice,
+    /// Replicas that do not tell of their rules.
+    KeepsItsRules,
+    /// Replicas and a hub that forget what lost.
+    ForgetsWhatLost,
     /// A replica that never lets go of what it put aside.
     KeepsWhatIsAside,
 }
 
 impl Parts for FileMutant {
     type Device = BrokenReplica;
-    type Hub = HubStore;
+    type Hub = BrokenHub;
 
     fn device(&self, device: DeviceNo, replica: Replica) -> BrokenReplica {
-        let how = (device == DeviceNo(1)).then_some(*self);
+        let all = [FileMutant::KeepsItsRules, FileMutant::ForgetsWhatLost].contains(self);
+        let how = (all || device == DeviceNo(1)).then_some(*self);
         BrokenReplica { how, file: replica.path().to_owned(), inner: replica }
     }
 
-    fn hub(&self, store: HubStore) -> HubStore {
-        store
+    fn hub(&self, store: HubStore) -> BrokenHub {
+        BrokenHub { forgets: *self == FileMutant::ForgetsWhatLost, inner: store }
+    }
+}
+
+/// A hub that may forget what lost.
+pub(crate) struct BrokenHub {
+    forgets: bool,
+    inner: HubStore,
+}
+
+impl Store for BrokenHub {
+    fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        let reply = self.inner.run(request)?;
+        if self.forgets {
+            let forget = |connection: Connection| connection.execute("DELETE FROM conflicts", []);
+            Connection::open(self.inner.path()).and_then(forget)?;
+        }
+        Ok(reply)
     }
 }
 
@@ -51,6 +77,24 @@ impl BrokenReplica {
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         Ok(connection)
+    }
+
+    /// What it says to a request, with something left out.
+    fn altered(&self, mut reply: StoreReply) -> StoreReply {
+        let StoreReply::Extracted(extracted) = &mut reply else { return reply };
+        let tables = &mut extracted.changeset.tables;
+        match self.how {
+            Some(FileMutant::KeepsItsRules) => tables.retain(|table| table.name != "__pocketsync_rules"),
+            Some(FileMutant::KeepsWhatItAdded) => {
+                for table in tables {
+                    // What a site added is in a column with its name.
+                    let is_added = |column: u32| table.columns[column as usize].contains('\u{1}');
+                    table.rows.iter_mut().for_each(|row| row.cells.retain(|cell| !is_added(cell.column)));
+                }
+            }
+            _ => {}
+        }
+        reply
     }
 
     /// An entry about a table of no such number.
@@ -85,9 +129,15 @@ impl Store for BrokenReplica {
             Some(FileMutant::DanglingReferences) => self.let_dangle()?,
             Some(FileMutant::JournalsTheUntracked) => self.journal_the_untracked()?,
             Some(FileMutant::KeepsWhatIsAside) => self.keep_aside()?,
-            None => {}
+            Some(FileMutant::CountsTwice) => {
+                self.lawless()?.execute("UPDATE list_size SET items = items + 1", [])?;
+            }
+            Some(FileMutant::ForgetsWhatLost) => {
+                self.lawless()?.execute("DELETE FROM __pocketsync_conflict", [])?;
+            }
+            Some(FileMutant::KeepsWhatItAdded | FileMutant::KeepsItsRules) | None => {}
         }
-        Ok(reply)
+        Ok(self.altered(reply))
     }
 }
 

@@ -5,11 +5,14 @@ mod broken;
 mod broken_files;
 mod stories;
 
+use std::sync::Arc;
+
 use broken::Mutant;
 use broken_files::FileMutant;
 use pocketsync_sim::engine::Engine;
 use pocketsync_sim::machines::{Altered, Direct, Parts};
 use pocketsync_sim::oracle::{self, Case, Judge, Violation};
+use pocketsync_sim::scenario::Scenario;
 use pocketsync_sim::world::{Real, World};
 use stories::About;
 
@@ -27,6 +30,17 @@ fn run(parts: impl Parts, about: About, seed: u64, oracles: &[&str]) -> Option<V
 fn run_files(parts: impl pocketsync_sim::world::Parts, seed: u64, oracles: &[&str]) -> Option<Violation> {
     let case = Case { shape: stories::shape_of_files(), story: stories::story_of_files(seed) };
     judged(&World::of(parts), &case, oracles)
+}
+
+fn run_scenario(
+    parts: impl pocketsync_sim::world::Parts,
+    scenario: &Scenario,
+    seed: u64,
+    oracles: &[&str],
+) -> Option<Violation> {
+    let shape = scenario.shape().expect("it makes sense");
+    let story = Arc::new(scenario.story(&shape, seed));
+    judged(&World::of(parts), &Case { shape: Arc::new(shape), story }, oracles)
 }
 
 /// What these oracles, or all of them, say of a run.
@@ -70,6 +84,15 @@ fn files_that_are_not_broken_keep_every_promise() {
     }
 }
 
+#[test]
+fn applications_that_have_more_than_rows_and_are_not_broken_keep_every_promise() {
+    for scenario in [stories::counting(), stories::deciding(), stories::deriving()] {
+        if let Some(violation) = run_scenario(Real, &scenario, 0, &[]) {
+            panic!("{violation}");
+        }
+    }
+}
+
 macro_rules! file_mutants {
     ($($name:ident: $mutant:ident, $oracle:literal;)*) => {$(
         #[test]
@@ -79,6 +102,20 @@ macro_rules! file_mutants {
             let (seed, violation) =
                 found.unwrap_or_else(|| panic!("{} does not notice {mutant:?} in {FILE_SEEDS} stories", $oracle));
             assert_eq!(violation.oracle, $oracle);
+            println!("{mutant:?}: seed {seed}: {violation}");
+        }
+    )*};
+}
+
+macro_rules! scenario_mutants {
+    ($($name:ident: $mutant:ident in $scenario:ident, $oracle:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let (mutant, scenario) = (FileMutant::$mutant, stories::$scenario());
+            let run = |seed| Some((seed, run_scenario(mutant, &scenario, seed, &[$oracle])?));
+            let (seed, violation) = (0..FILE_SEEDS)
+                .find_map(run)
+                .unwrap_or_else(|| panic!("{} does not notice {mutant:?} in {FILE_SEEDS} stories", $oracle));
             println!("{mutant:?}: seed {seed}: {violation}");
         }
     )*};
@@ -117,4 +154,11 @@ file_mutants! {
     references_to_rows_that_are_not_there: DanglingReferences, "constraints";
     entries_that_no_fold_takes: JournalsTheUntracked, "journal_empties";
     pieces_that_are_kept_aside_for_ever: KeepsWhatIsAside, "bounded";
+}
+
+scenario_mutants! {
+    additions_that_are_not_sent: KeepsWhatItAdded in counting, "sums";
+    sizes_that_are_counted_twice: CountsTwice in deriving, "derived";
+    rules_that_are_not_told: KeepsItsRules in deciding, "strategies";
+    conflicts_that_are_forgotten: ForgetsWhatLost in deciding, "conflict_log";
 }

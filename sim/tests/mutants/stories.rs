@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pocketsync_sim::scenario::Scenario;
 use pocketsync_sim::shape::{Column, Key, Kind, Role, Shape, TableShape, WriteId};
 use pocketsync_sim::story::*;
 
@@ -65,6 +66,7 @@ pub(crate) fn shape() -> Arc<Shape> {
             table("note", Key::Surrogate { column: 0 }, note),
             table("setting", Key::Natural { columns: vec![0] }, setting),
         ],
+        ..Shape::default()
     })
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         online: true,
         clock: Clock { offset_ms: 200 * number, drift_ppm: 0 },
         link,
+        version: 0,
     };
     Arc::new(Story {
         seed,
@@ -122,6 +125,62 @@ pub(crate) fn shape_of_files() -> Arc<Shape> {
     Arc::new(Shape::of_sql(FILE_SQL).expect("it is SQL"))
 }
 
+/// Two devices count the same few things.
+pub(crate) fn counting() -> Scenario {
+    scenario(
+        r#"
+        schema = { sql = "CREATE TABLE day(day TEXT PRIMARY KEY NOT NULL, visits INTEGER NOT NULL)" }
+        workload = { rate = "2/s", hot = 0.8, mix = { insert = 5, replace = 0, update = 95, delete = 0, rekey = 0 } }
+        rules = [{ table = "day", column = "visits", merge = "counter" }]
+        "#,
+    )
+}
+
+/// Two devices change the same few notes, apart from each other.
+pub(crate) fn deciding() -> Scenario {
+    scenario(
+        r#"
+        schema = { sql = "CREATE TABLE note(id INTEGER PRIMARY KEY, origin TEXT NOT NULL, title TEXT, body TEXT)" }
+        presence = { pattern = "flaky", online = "1s..2s", offline = "1s..3s" }
+        workload = { rate = "1/s", hot = 0.7, mix = { insert = 10, replace = 0, update = 90, delete = 0, rekey = 0 } }
+        rules = [{ table = "note", strategy = "hub_wins" }, { table = "note", column = "body", strategy = "client_wins" }]
+        "#,
+    )
+}
+
+/// Two devices put items into lists, whose sizes triggers keep.
+pub(crate) fn deriving() -> Scenario {
+    scenario(
+        r#"
+        untracked = ["list_size"]
+        workload = { rate = "1/s", mix = { insert = 60, replace = 0, update = 20, delete = 20, rekey = 0 } }
+        derived = [{ what = "sizes", kept = "SELECT * FROM list_size WHERE items > 0", anew = "SELECT list, count(*) FROM item GROUP BY 1" }]
+        [schema]
+        sql = """
+        CREATE TABLE list(list TEXT PRIMARY KEY NOT NULL, title TEXT);
+        CREATE TABLE item(id INTEGER PRIMARY KEY, origin TEXT NOT NULL,
+                          list TEXT NOT NULL REFERENCES list(list) ON DELETE CASCADE);
+        CREATE TABLE list_size(list TEXT PRIMARY KEY, items INT);
+        CREATE TRIGGER plus AFTER INSERT ON item BEGIN
+          INSERT INTO list_size VALUES(NEW.list, 1) ON CONFLICT(list) DO UPDATE SET items = items + 1;
+        END;
+        CREATE TRIGGER minus AFTER DELETE ON item BEGIN
+          UPDATE list_size SET items = items - 1 WHERE list = OLD.list;
+        END;
+        CREATE TRIGGER moved AFTER UPDATE OF list ON item BEGIN
+          UPDATE list_size SET items = items - 1 WHERE list = OLD.list;
+          INSERT INTO list_size VALUES(NEW.list, 1) ON CONFLICT(list) DO UPDATE SET items = items + 1;
+        END;
+        """
+        "#,
+    )
+}
+
+fn scenario(text: &str) -> Scenario {
+    let begin = "name = \"broken\"\ndevices = 2\nlength = \"15s\"\nquiet = \"20s\"\n";
+    Scenario::parse(&format!("{begin}{text}"), "".as_ref()).expect("it is a scenario")
+}
+
 /// Two devices write for half a minute: first lists, then items of theirs too.
 pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
     let mut teller = Teller { about: About::Talk, rng: Rng(seed), moves: Vec::new(), next_write: 0 };
@@ -135,7 +194,8 @@ pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
         let at = 1_400 * number + teller.rng.below(SECOND);
         teller.at(at, Move::Transact { device, transaction });
     }
-    let device = || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE };
+    let device =
+        || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE, version: 0 };
     Arc::new(Story {
         seed,
         devices: vec![device(), device()],

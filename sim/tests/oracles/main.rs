@@ -4,6 +4,8 @@ mod deletes;
 mod parts;
 mod positions;
 mod state;
+mod strategies;
+mod sums;
 mod template;
 mod told;
 mod writes;

@@ -67,7 +67,7 @@ fn every_oracle_has_a_name_of_its_own() {
         quiet_ms: 0,
         check_every_ms: 1,
     };
-    let shape = pocketsync_sim::shape::Shape { sql: String::new(), tables: Vec::new() };
+    let shape = pocketsync_sim::shape::Shape::default();
     let oracles = all(&Case { shape: Arc::new(shape), story: Arc::new(story) });
     let names: std::collections::BTreeSet<&str> = oracles.iter().map(|oracle| oracle.name()).collect();
     assert_eq!(names.len(), oracles.len());

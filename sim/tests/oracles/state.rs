@@ -5,6 +5,12 @@ use crate::told::{caught_by, passes};
 const ONE: &str = "1 d0 started\n 1 d1 started\n 10 d0 t1 + list r1 w1\n";
 
 #[test]
+fn what_triggers_derive_follows_from_the_tables() {
+    passes("10 d0 t1 + list r1 w1\n 20 look d0: list r1 w1");
+    caught_by("derived", "10 d0 t1 + list r1 w1\n 20 look d0[derived=a size is wrong]: list r1 w1");
+}
+
+#[test]
 fn everyone_shows_the_same_in_the_end() {
     passes(&format!("{ONE} 90 settled d0: list r1 w1 | d1: list r1 w1"));
     let two = format!("{ONE} 11 d1 t2 ~ list r1 name w1>w2\n 12 d0 t3 ~ list r1 name w1>w3\n");

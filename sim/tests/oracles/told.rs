@@ -6,23 +6,26 @@
 //! 13 d0 lost          d0 restored 5         d2 copy of d0          what is done to devices
 //! 14 hub crashed      hub restored 5                               and to the hub
 //! 15 quiet
+//! 16 d0 t2 ~ day k1 visits 5>7; ~ day k1 tags w1>w1+w2              what merges: numbers, elements of a set
 //! 20 look d0: list r1 w1, item r2 @r1 w4 w5 | d1[behind]: -        how they look
 //! 90 settled ...                                                   how they look in the end
 //! ```
 //!
 //! Flags of a device in a look: `behind` (has not caught up), `offline` (does not claim to be in
 //! sync), `pending=N`, `journal=N`, `staged=N`, `parked=N`, `clock=WORD` (has merged something
-//! else), `broken` (a database with complaints). `xN` after a row: it is there N times.
+//! else), `broken` (a database with complaints), `derived=WORDS` (what follows from the tables does not), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pocketsync_core::value::Value;
 use pocketsync_sim::history::{
-    CellChange, Commit, DeviceView, Did, Effect, Event, Fault, Look, Phase, RowView, StatusView,
+    CellChange, Commit, ConflictView, DeviceView, Did, Effect, Event, Fault, Look, Phase, RowView, StatusView,
 };
 use pocketsync_sim::oracle::{self, Case, Judge};
-use pocketsync_sim::shape::{Column, Key, Kind, Role, RowTag, Shape, TableShape, WriteId, stamped};
+use pocketsync_sim::shape::{
+    Column, Key, Kind, Merge, Role, RowTag, Rule, Shape, TableShape, WriteId, stamped,
+};
 use pocketsync_sim::story::{Clock, Device, DeviceNo, Link, Ms, Story, TxId};
 
 const SQL: &str = "
@@ -34,6 +37,7 @@ CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERE
 CREATE TABLE label(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, word TEXT UNIQUE, note TEXT);
 CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE badge(label INTEGER PRIMARY KEY REFERENCES label(id) ON DELETE CASCADE, note TEXT);
+CREATE TABLE day(key TEXT PRIMARY KEY, visits INTEGER, best INTEGER, tags TEXT);
 CREATE TABLE till(shop INTEGER PRIMARY KEY REFERENCES shop(id) ON DELETE RESTRICT, note TEXT);";
 
 /// Rows that some schemas insert themselves.
@@ -61,6 +65,7 @@ fn shape() -> Shape {
     let words = Role::Pool(vec![Value::text("work"), Value::text("home")]);
     let (id, tag) = (("id", Role::RowKey), ("tag", Role::Tag));
     let refers = |table| Role::Reference { table };
+    let merges = |merge, kind| Role::Merges { merge, kind, begin: Vec::new() };
     Shape {
         sql: SQL.to_owned(),
         tables: vec![
@@ -81,7 +86,17 @@ fn shape() -> Shape {
             table("setting", &[("key", Role::KeyPart { pool: 4 }), ("value", text.clone())]),
             table("badge", &[("label", refers(4)), ("note", text.clone())]),
             table("till", &[("shop", refers(2)), ("note", text)]),
+            table(
+                "day",
+                &[
+                    ("key", Role::KeyPart { pool: 4 }),
+                    ("visits", merges(Merge::Counter, Kind::Integer)),
+                    ("best", merges(Merge::Max, Kind::Integer)),
+                    ("tags", merges(Merge::Set, Kind::Text)),
+                ],
+            ),
         ],
+        ..Shape::default()
     }
 }
 
@@ -95,7 +110,7 @@ fn story() -> Story {
         duplicate: 0.0,
         reorder: 0.0,
     };
-    let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link };
+    let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link, version: 0 };
     Story {
         seed: 0,
         devices: vec![device; 4],
@@ -114,6 +129,11 @@ pub(crate) fn verdict(history: &str) -> Option<(String, String)> {
 /// The same, with clocks that are ahead by so much.
 pub(crate) fn verdict_with_clocks(history: &str, ahead_ms: u64) -> Option<(String, String)> {
     judged(shape(), history, ahead_ms)
+}
+
+/// The same, of an application that has set these rules.
+pub(crate) fn verdict_with_rules(rules: &[Rule], history: &str) -> Option<(String, String)> {
+    judged(Shape { rules: rules.to_vec(), ..shape() }, history, 0)
 }
 
 /// The same, of devices that all begin with the rows of [`TEMPLATE`].
@@ -241,6 +261,7 @@ impl Teller {
         DeviceView {
             device: number(device),
             scope: 0,
+            version: 0,
             rows: shown,
             parked: Some((0..count("parked")).map(|number| format!("parked {number}")).collect()),
             clocks,
@@ -252,6 +273,10 @@ impl Teller {
                     .into_iter()
                     .collect(),
             ),
+            derived: flags.get("derived").map(|what| vec![(*what).to_owned()]),
+            conflicts: flags
+                .get("log")
+                .map(|log| log.split_whitespace().map(|entry| self.logged(entry)).collect()),
             staged_bytes: count("staged"),
             status: StatusView {
                 state: if live { "live" } else { "offline" },
@@ -262,6 +287,13 @@ impl Teller {
             },
             whole: !flags.contains_key("behind"),
         }
+    }
+
+    fn logged(&self, entry: &str) -> ConflictView {
+        let (table, cell) = entry.split_once('.').expect("table.column.value");
+        let (column, word) = cell.split_once('.').expect("table.column.value");
+        let values = vec![(column.to_owned(), value(&Role::Free(Kind::Text), word))];
+        ConflictView { table: table.to_owned(), values }
     }
 
     fn row(&self, text: &str) -> (RowTag, RowView) {
@@ -280,6 +312,11 @@ impl Teller {
 fn value(role: &Role, word: &str) -> Value {
     match role {
         _ if word == "@-" || word == "null" => Value::Null,
+        Role::Merges { merge: Merge::Set, .. } => {
+            let elements: Vec<String> = word.split('+').map(|element| format!("\"{element}\"")).collect();
+            Value::text(&format!("[{}]", if word == "[]" { String::new() } else { elements.join(",") }))
+        }
+        Role::Merges { .. } => Value::Integer(word.parse().expect("a number")),
         Role::Free(kind) if word.starts_with('w') => stamped(*kind, WriteId(digits(word)), 0),
         _ => Value::text(word.trim_start_matches('@')),
     }

@@ -54,6 +54,20 @@ b: INSERT INTO day(name, visits) VALUES('mon', 1)
 sync
 all: SELECT visits FROM day => 1
 
+== counter: a row that is replaced begins anew, also where others deleted it meanwhile
+a: INSERT INTO day(name, visits) VALUES('mon', 10)
+rule of a: day.visits counter
+sync
+a: DELETE FROM day
+b: INSERT OR REPLACE INTO day(name, visits) VALUES('mon', 1)
+sync
+all: SELECT visits FROM day => 1
+a: UPDATE day SET visits = visits + 2
+sync
+b: INSERT OR REPLACE INTO day(name, visits) VALUES('mon', 7)
+sync
+all: SELECT visits FROM day => 7
+
 == counter: a device that hears of the rule late has lost nothing
 b is offline
 a: INSERT INTO day(name, visits) VALUES('mon', 10)

@@ -10,8 +10,8 @@ use pocketsync_core::store::sqlite::Migration;
 use pocketsync_core::store::sqlite::tracking::Tables;
 
 use super::story::{Step, Story};
-use crate::files::World;
-use crate::files::disk::Backup;
+use crate::world::World;
+use crate::world::disk::Backup;
 
 struct Stage {
     world: World,

@@ -40,7 +40,7 @@ pub use part::Part;
 pub use row::row;
 pub use set::Elements;
 pub use total::Total;
-pub use written::{Change, Local, write};
+pub use written::{Change, Local, replace, write};
 
 use crate::clock::Hlc;
 use crate::codec::{DecodeError, Reader, Writer};

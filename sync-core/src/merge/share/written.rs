@@ -63,6 +63,15 @@ pub fn write(held: &Held<'_>, local: &Local, live: &Value) -> Change {
     }
 }
 
+/// What it comes to that `INSERT OR REPLACE` has put `live` into a row that was there: the row begins anew with
+/// it, and what was added to the old one is gone.
+pub fn replace(held: &Held<'_>, local: &Local, live: &Value) -> Change {
+    match local.merge.or(held.merge()) {
+        Some(merge) => reset(local, merge, held.resets().unwrap_or(0), live),
+        None => Change::Plain,
+    }
+}
+
 fn reset(local: &Local, merge: MergeType, resets: u64, live: &Value) -> Change {
     let base = Base::Reset(local.now, live.clone());
     Change::Share(merge, Share::new(local.born, resets.saturating_add(1), base, merge))

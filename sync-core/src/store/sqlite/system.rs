@@ -91,8 +91,8 @@ CREATE INDEX IF NOT EXISTS __pocketsync_wait_id ON __pocketsync_wait(tbl, id);
 -- Shown rows whose natural key holds a reference to nothing.
 CREATE TABLE IF NOT EXISTS __pocketsync_dangling(
   tbl INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, id)) WITHOUT ROWID;
--- Shown rows whose natural key shows another row in the place of one that it refers to: by local
--- key, encoded.
+-- Shown rows whose local key, encoded, does not tell which row they are: it shows another row in the place
+-- of one that it refers to, or refers to rows by name.
 CREATE TABLE IF NOT EXISTS __pocketsync_alias(
   tbl INTEGER NOT NULL, k BLOB NOT NULL, id BLOB NOT NULL, PRIMARY KEY(tbl, k)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS __pocketsync_alias_id ON __pocketsync_alias(tbl, id);

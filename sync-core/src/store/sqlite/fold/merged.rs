@@ -16,7 +16,7 @@ use crate::clock::Version;
 use crate::conflict::MergeType;
 use crate::id::{RowId, SiteId};
 use crate::merge::Cell;
-use crate::merge::share::{Base, Change, Local, Share, ShareName, write};
+use crate::merge::share::{Base, Change, Local, Share, ShareName, replace, write};
 use crate::store::{Record, RecordCell, StoreError};
 use crate::value::Value;
 
@@ -30,6 +30,8 @@ pub(super) struct Written<'a> {
     pub(super) seq: u64,
     /// Whether it is a new row, so that nothing was there to the application.
     pub(super) inserted: bool,
+    /// Whether it was there, and an INSERT has put another one under its key.
+    pub(super) replaced: bool,
     /// What is held of it.
     pub(super) held: Record,
 }
@@ -89,13 +91,14 @@ impl<'t> Merged<'t> {
             if !row.inserted && !is_written(column) {
                 continue;
             }
-            let is_known = row.inserted || clock.column(column).1 == 0;
+            let is_known = row.inserted || row.replaced || clock.column(column).1 == 0;
             let change = if is_known || row.held.cells.contains_key(&column) {
                 let born = clock.life.born.unwrap_or(Version::GENESIS).hlc;
                 let merge = merging.merge;
                 let local =
                     Local { site: self.site, merge, born, now: row.version.hlc, inserted: row.inserted };
-                write(&merging::held(&row.held, column, merging), &local, live)
+                let held = merging::held(&row.held, column, merging);
+                if row.replaced { replace(&held, &local, live) } else { write(&held, &local, live) }
             } else {
                 // What it is a difference to is not known.
                 Change::Plain

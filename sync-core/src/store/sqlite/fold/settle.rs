@@ -188,11 +188,13 @@ impl<'f, 'e> Settling<'f, 'e> {
         if let Some(merged) = &mut self.merged {
             let version = self.folding.version(work.last).max(version);
             let at = work.key.local(self.form);
-            let written = Written { id: &id, at: &at, version, seq, inserted: true, held: past };
+            let written =
+                Written { id: &id, at: &at, version, seq, inserted: true, replaced: false, held: past };
             merged.settle(self.folding.engine, &mut clock, written, (&self.cells, &|_| true))?;
         }
         self.folding.touch(self.table, &id);
         refs::note_dangling(self.folding.engine, self.table.no, &id)?;
+        refs::note_named(self.folding.engine, self.table.no, &work.key.local(self.form), &id)?;
         let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock) };
         match work.known {
             // The clock of the old life may still be there.
@@ -306,7 +308,8 @@ impl<'f, 'e> Settling<'f, 'e> {
         let Some(merged) = &mut self.merged else { return Ok(()) };
         let held = merged.held(self.folding.engine, &id, clock)?;
         let at = work.key.local(self.form);
-        let written = Written { id: &id, at: &at, version, seq, inserted: false, held };
+        let replaced = self.form == Form::Natural && work.inserted.is_some();
+        let written = Written { id: &id, at: &at, version, seq, inserted: false, replaced, held };
         let is_written =
             |column: u32| work.inserted.is_some() || work.written.iter().any(|(mask, _)| mask.has(column));
         merged.settle(self.folding.engine, clock, written, (&self.cells, &is_written))
