@@ -6,6 +6,7 @@ mod clocks;
 mod forks;
 mod identity;
 mod links;
+mod mesh;
 mod merging_counters;
 mod merging_types;
 mod replicas_story;
