@@ -37,6 +37,32 @@ fn a_bundle_says_what_it_is() {
     assert!(plain.windows(6).any(|bytes| bytes == b"note 3"));
 }
 
+/// A bundle of format 1 that an early build made: four notes, the second of them deleted, and a tag that was changed.
+#[test]
+fn a_bundle_of_an_earlier_build_is_read() {
+    let golden = include_bytes!("format-1.bundle");
+    let read = BundleReader::open(Cursor::new(golden)).unwrap();
+    assert_eq!((read.rows(), read.recipient(), read.from().seq), (5, None, 0));
+    let b = Machine::new();
+    b.import(golden).unwrap();
+    let notes = ["note 0", "note 2", "note 3"].map(str::to_owned);
+    assert_eq!(b.notes(), notes.into_iter().collect());
+    b.sql("UPDATE tag SET colour = 'green' WHERE name = 'changed' AND n = 2");
+    assert_eq!(b.exported(&for_anyone()).1.rows, 5);
+}
+
+#[test]
+#[ignore = "writes the bundle of the test above anew, for a new format"]
+fn write_a_bundle_for_later_builds() {
+    let a = with_notes(4);
+    a.export(&for_anyone());
+    a.sql("DELETE FROM note WHERE text = 'note 1'; INSERT INTO tag(name, n) VALUES('changed', 1)");
+    a.export(&for_anyone());
+    a.sql("UPDATE tag SET n = 2");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/files/bundles/format-1.bundle");
+    std::fs::write(path, a.export(&for_anyone())).unwrap();
+}
+
 #[test]
 fn a_bundle_that_is_cut_anywhere_is_refused() {
     let (a, b) = (with_notes(3), Machine::new());
