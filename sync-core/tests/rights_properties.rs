@@ -161,6 +161,7 @@ enum Act {
     Keep(usize),
     Restore,
     Retry(usize),
+    Meet(usize, usize),
     Sync,
 }
 
@@ -193,6 +194,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..3usize).prop_map(Act::Keep),
         1 => Just(Act::Restore),
         1 => (0..3usize).prop_map(Act::Retry),
+        1 => (0..3usize, 1..3usize).prop_map(|(device, other)| Act::Meet(device, (device + other) % 3)),
         3 => Just(Act::Sync),
     ]
 }
@@ -250,6 +252,13 @@ proptest! {
                 }
                 Act::Retry(device) => {
                     world.devices[*device].replica.retry_parked().unwrap();
+                }
+                Act::Meet(device, other) => {
+                    let both = [*device, *other];
+                    let were = both.map(|n| world.devices[n].online);
+                    both.into_iter().for_each(|n| world.go_offline(n));
+                    world.meet(*device, *other);
+                    both.into_iter().zip(were).for_each(|(n, was)| world.devices[n].online = was);
                 }
                 Act::Sync => world.settle(),
             }
