@@ -185,7 +185,7 @@ fn sql() -> impl Strategy<Value = String> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        12 => (0..3usize, sql()).prop_map(|(device, sql)| Act::Sql { device, sql }),
+        24 => (0..3usize, sql()).prop_map(|(device, sql)| Act::Sql { device, sql }),
         2 => (0..3usize, may(["album", "track"])).prop_map(|(device, may)| Act::Allow(device, may)),
         1 => (0..3usize).prop_map(Act::Offline),
         2 => (0..3usize).prop_map(Act::Online),
@@ -205,7 +205,7 @@ proptest! {
     #[test]
     fn whoever_may_read_sees_the_same(
         rights in prop::array::uniform3(may(["album", "track"])),
-        acts in prop::collection::vec(act(), 1..30),
+        acts in prop::collection::vec(act(), 4..36),
         action in prop::sample::select(&["CASCADE", "SET NULL", "NO ACTION"][..]),
         counts in any::<bool>(),
     ) {
@@ -221,6 +221,8 @@ proptest! {
             rule.merge = Some(MergeType::Counter);
             world.devices[3].replica.set_rule(&rule).unwrap();
         }
+        world.sql(3, "INSERT INTO album VALUES('a0', 'title 0'), ('a1', 'title 1');
+            INSERT INTO track(album, name) VALUES('a0', 'track 0'), ('a0', 'track 1'), ('a1', 'track 2'), (NULL, 'track 0')");
         world.settle();
         for (device, may) in rights.iter().enumerate() {
             world.admit(device, may.admitted());
