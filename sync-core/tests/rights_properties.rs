@@ -1,5 +1,6 @@
-//! With any rights: hub and all devices that may read come to the same rows; a value that is refused does not vanish from
-//! the device that made it; and a write that is allowed is never refused with it, nor beaten by one that is not.
+//! With any rights: hub and all devices that may read come to the same rows; a value that is refused does not
+//! vanish from the device that made it; and a write that is allowed is never refused with it, nor beaten by one
+//! that is not.
 
 mod files;
 

@@ -126,8 +126,8 @@ pub struct Judgement {
     pub at: usize,
     /// What is refused. Not necessarily all: as much as goes into one message.
     pub refused: Vec<RefusedParts>,
-    /// What the store itself holds of the rows in question: of those whose life is refused everything, of the others the
-    /// refused columns.
+    /// What the store itself holds of the rows in question: of those whose life is refused everything, of the
+    /// others the refused columns.
     pub states: Changeset,
 }
 
