@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{CellChange, Changeset, RowChange, TableChanges};
-use crate::clock::{Hlc, Version};
+#[cfg(feature = "sqlite")]
+use crate::clock::Hlc;
+use crate::clock::Version;
 use crate::id::{RowId, SiteId};
 use crate::merge::share::ShareName;
 use crate::merge::{Cell, Life};
@@ -132,6 +134,7 @@ pub struct Judgement {
 }
 
 /// Whether a part was derived from others, so that nobody's work is lost with it.
+#[cfg(feature = "sqlite")]
 pub(crate) fn is_derived(version: Version) -> bool {
     version.site == SiteId::NIL && version.hlc > Hlc::ZERO
 }
