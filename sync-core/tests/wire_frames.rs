@@ -246,7 +246,8 @@ fn malformed_frames_are_refused() {
     assert_eq!(push(b"\x81\x07"), Err(FrameError::UnknownHeader(0x81)));
     assert_eq!(push(b"\x01\x07"), Ok(Some(Message::Bye)));
     assert_eq!(push(b"\x01\x08"), Err(FrameError::Message(DecodeError::Truncated)));
-    assert_eq!(push(b"\x01\x09"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
+    assert_eq!(push(b"\x01\x09"), Err(FrameError::Message(DecodeError::Truncated)));
+    assert_eq!(push(b"\x01\x0a"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
 }
 
 #[test]
