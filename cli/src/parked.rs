@@ -43,8 +43,8 @@ pub(crate) struct Args {
     /// Tries first to show them all, and writes once more what was not allowed
     #[arg(long, conflicts_with = "discard")]
     retry: bool,
-    /// Deletes a row for good, on every device, or forgets a change that was not allowed: the handle that is listed, or how
-    /// it begins
+    /// Deletes a row for good, on every device, or forgets a change that was not allowed: the handle that is
+    /// listed, or how it begins
     #[arg(long, value_name = "HANDLE")]
     discard: Option<String>,
 }

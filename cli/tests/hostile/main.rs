@@ -1,5 +1,5 @@
-//! Clients that mean no good, over real sockets: the hub stays up and small, they get nothing, and honest devices hardly
-//! notice.
+//! Clients that mean no good, over real sockets: the hub stays up and small, they get nothing, and honest devices
+//! hardly notice.
 
 mod attacks;
 #[path = "../processes/mod.rs"]

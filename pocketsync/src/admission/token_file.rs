@@ -122,8 +122,8 @@ impl Admission for TokenFile {
 pub struct TokenEntry {
     /// What it is called; unique in its file.
     pub name: String,
-    /// Whose it is, if that is not what it is called: the identity of its sessions. A second token for one device has the
-    /// identity of the first, since the device's site is bound to it.
+    /// Whose it is, if that is not what it is called: the identity of its sessions. A second token for one device
+    /// has the identity of the first, since the device's site is bound to it.
     pub identity: Option<String>,
     /// The token's SHA-256.
     pub digest: TokenDigest,

@@ -11,7 +11,7 @@ const SITE_TAKEN: &str = "this site belongs to another identity, which used it f
     a new site (pocketsync sync --new-site)";
 
 impl Hub {
-    /// Answers [`HubOutput::Admit`].
+    /// Answers [`HubOutput::Admit`](super::HubOutput::Admit).
     pub fn handle_admission(&mut self, now: Now, conn: ConnId, verdict: Result<Admitted, WireError>) {
         let place = self.conns.get(&conn).and_then(|conn| conn.place.clone());
         match (verdict, place) {

@@ -31,8 +31,8 @@ pub struct SessionConfig {
     pub chunk_bytes: usize,
     /// The largest message that is put together, or decompressed.
     pub max_message_bytes: usize,
-    /// The largest row that is taken, by [`RowChange::weight`](crate::change::RowChange::weight): its key and the values of
-    /// the columns that changed.
+    /// The largest row that is taken, by [`RowChange::weight`](crate::change::RowChange::weight): its key and the
+    /// values of the columns that changed.
     pub max_row_bytes: usize,
     /// Whether to compress, where the other side reads it.
     pub compression: bool,

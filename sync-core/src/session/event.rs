@@ -79,11 +79,11 @@ pub struct Admitted {
     pub identity: String,
     /// What it may do.
     pub rights: Rights,
-    /// The tables that it may write, by the names that they have among replicas; `None`: all. What it writes elsewhere is
-    /// refused, change by change.
+    /// The tables that it may write, by the names that they have among replicas; `None`: all. What it writes
+    /// elsewhere is refused, change by change.
     pub write_tables: Option<BTreeSet<String>>,
-    /// Whether a site that comes under this identity is its own from then on, and nobody else's. Not where everybody has
-    /// the same identity.
+    /// Whether a site that comes under this identity is its own from then on, and nobody else's. Not where
+    /// everybody has the same identity.
     pub binds_site: bool,
     /// When that is over, as wall time in milliseconds since 1970; `None` for as long as the session
     /// lasts. A [`HubServer`](crate::driver::HubServer) ends the session then; a session by itself does not look.
@@ -181,8 +181,8 @@ pub enum Event {
     /// Everything that we had when [`local_changed`](super::Session::local_changed) was last
     /// called is acknowledged. May come more than once.
     UpToDate,
-    /// The other side does not take some of our changes. They are out of our state, and kept aside with the reason; what
-    /// the other side has stands in their place.
+    /// The other side does not take some of our changes. They are out of our state, and kept aside with the reason;
+    /// what the other side has stands in their place.
     Refused {
         /// How many rows they were of.
         rows: usize,

@@ -100,6 +100,8 @@ impl Outbound {
         self.in_flight_bytes = 0;
         (self.begins, self.sent, self.covered) = (from.clone(), from.clone(), from);
         (self.whole, self.wanted) = (false, true);
+        // It arrived, and was answered. Where much is refused, more at a time makes fewer rounds.
+        self.chunk = self.chunk.saturating_mul(2);
     }
 
     pub(super) fn compresses(&self) -> bool {

@@ -89,8 +89,9 @@ impl Session {
         self.send(&Message::Refused(refused));
     }
 
-    /// Ends the session of a side that may not write what it wrote, and cannot be told so change by change, once it holds
-    /// all that it may read: it will try again in every session, and would never get further than the first pieces.
+    /// Ends the session of a side that may not write what it wrote, and cannot be told so change by change, once it
+    /// holds all that it may read: it will try again in every session, and would never get further than the first
+    /// pieces.
     pub(super) fn refuse_once_told(&mut self) {
         if let Some(why) = self.inbound.refused
             && self.has_told()

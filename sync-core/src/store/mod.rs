@@ -202,8 +202,8 @@ pub enum StoreReply {
     /// To [`StoreRequest::Extract`]: our own writes are later than the peer takes. The wall clock
     /// was set; nothing was offered, so meeting again corrects them.
     Ahead,
-    /// To [`StoreRequest::Extract`], [`StoreRequest::Apply`], [`StoreRequest::Refuse`] and [`StoreRequest::Acked`]: we have a new
-    /// site since we met this peer, which knows us by the old one. Nothing was done; meet again.
+    /// To [`StoreRequest::Extract`], [`StoreRequest::Apply`], [`StoreRequest::Refuse`] and [`StoreRequest::Acked`]:
+    /// we have a new site since we met this peer, which knows us by the old one. Nothing was done; meet again.
     Moved {
         /// The new site.
         site: SiteId,

@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{CellChange, Changeset, RowChange, TableChanges};
-use crate::clock::{Hlc, Version};
+#[cfg(feature = "sqlite")]
+use crate::clock::Hlc;
+use crate::clock::Version;
 use crate::id::{RowId, SiteId};
 use crate::merge::share::ShareName;
 use crate::merge::{Cell, Life};
@@ -126,12 +128,13 @@ pub struct Judgement {
     pub at: usize,
     /// What is refused. Not necessarily all: as much as goes into one message.
     pub refused: Vec<RefusedParts>,
-    /// What the store itself holds of the rows in question: of those whose life is refused everything, of the others the
-    /// refused columns.
+    /// What the store itself holds of the rows in question: of those whose life is refused everything, of the
+    /// others the refused columns.
     pub states: Changeset,
 }
 
 /// Whether a part was derived from others, so that nobody's work is lost with it.
+#[cfg(feature = "sqlite")]
 pub(crate) fn is_derived(version: Version) -> bool {
     version.site == SiteId::NIL && version.hlc > Hlc::ZERO
 }

@@ -182,3 +182,55 @@ c: SELECT title FROM note => old
 a is online
 sync
 all: SELECT title FROM note => new
+
+== A rule that a device may not set goes back
+a: INSERT INTO note VALUES('x', 'of a', 1)
+sync
+rights of b: read, write note comment
+rule of b: note.title hub_wins
+sync
+refused of b: => __pocketsync_rules note title
+b: SELECT count(*) FROM __pocketsync_rules => 0
+rights of b: read, write
+b retries
+sync
+all: SELECT tbl, col, strategy FROM __pocketsync_rules => note title hub_wins
+
+== A device that may tell nobody of a rename has it all the same
+a: INSERT INTO note VALUES('x', 'of a', 1)
+sync
+rights of b: read, write note comment
+b migrates: ALTER TABLE note RENAME COLUMN title TO heading
+sync
+b: UPDATE note SET heading = 'of b'
+sync
+a: SELECT title FROM note => of b
+a: UPDATE note SET title = 'of a again'
+sync
+b: SELECT heading FROM note => of a again
+
+== Rows that came with the file are its own
+given b CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT, stars INT DEFAULT 3);
+    CREATE TABLE comment(id TEXT PRIMARY KEY, note TEXT REFERENCES note(id) ON DELETE CASCADE, body TEXT);
+    INSERT INTO note VALUES('t', 'of a template', 1)
+rights of b: read
+sync
+all: SELECT count(*) FROM note => 0
+refused of b: => note t
+rights of b: read, write
+b retries
+sync
+all: SELECT title FROM note => of a template
+
+== A deletion and a new life of a key, both refused, leave the row as it was
+a: INSERT INTO note VALUES('x', 'of a', 1); INSERT INTO comment VALUES('c', 'x', 'hello')
+sync
+rights of b: read
+b: DELETE FROM note; INSERT INTO note(id, title) VALUES('x', 'of b')
+sync
+all: SELECT id, title, stars FROM note => x of a 1
+all: SELECT body FROM comment => hello
+b: DELETE FROM note
+rights of b: read, write
+sync
+all: SELECT count(*) FROM note => 0

@@ -1,5 +1,6 @@
-//! With any rights: hub and all devices that may read come to the same rows; a value that is refused does not vanish from
-//! the device that made it; and a write that is allowed is never refused with it, nor beaten by one that is not.
+//! With any rights: hub and all devices that may read come to the same rows; a value that is refused does not
+//! vanish from the device that made it; and a write that is allowed is never refused with it, nor beaten by one
+//! that is not.
 
 use std::collections::BTreeMap;
 
@@ -159,6 +160,7 @@ enum Act {
     Keep(usize),
     Restore,
     Retry(usize),
+    Meet(usize, usize),
     Sync,
 }
 
@@ -182,7 +184,7 @@ fn sql() -> impl Strategy<Value = String> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        12 => (0..3usize, sql()).prop_map(|(device, sql)| Act::Sql { device, sql }),
+        24 => (0..3usize, sql()).prop_map(|(device, sql)| Act::Sql { device, sql }),
         2 => (0..3usize, may(["album", "track"])).prop_map(|(device, may)| Act::Allow(device, may)),
         1 => (0..3usize).prop_map(Act::Offline),
         2 => (0..3usize).prop_map(Act::Online),
@@ -191,6 +193,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..3usize).prop_map(Act::Keep),
         1 => Just(Act::Restore),
         1 => (0..3usize).prop_map(Act::Retry),
+        1 => (0..3usize, 1..3usize).prop_map(|(device, other)| Act::Meet(device, (device + other) % 3)),
         3 => Just(Act::Sync),
     ]
 }
@@ -201,7 +204,7 @@ proptest! {
     #[test]
     fn whoever_may_read_sees_the_same(
         rights in prop::array::uniform3(may(["album", "track"])),
-        acts in prop::collection::vec(act(), 1..30),
+        acts in prop::collection::vec(act(), 4..36),
         action in prop::sample::select(&["CASCADE", "SET NULL", "NO ACTION"][..]),
         counts in any::<bool>(),
     ) {
@@ -217,6 +220,8 @@ proptest! {
             rule.merge = Some(MergeType::Counter);
             world.devices[3].replica.set_rule(&rule).unwrap();
         }
+        world.sql(3, "INSERT INTO album VALUES('a0', 'title 0'), ('a1', 'title 1');
+            INSERT INTO track(album, name) VALUES('a0', 'track 0'), ('a0', 'track 1'), ('a1', 'track 2'), (NULL, 'track 0')");
         world.settle();
         for (device, may) in rights.iter().enumerate() {
             world.admit(device, may.admitted());
@@ -248,6 +253,13 @@ proptest! {
                 }
                 Act::Retry(device) => {
                     world.devices[*device].replica.retry_parked().unwrap();
+                }
+                Act::Meet(device, other) => {
+                    let both = [*device, *other];
+                    let were = both.map(|n| world.devices[n].online);
+                    both.into_iter().for_each(|n| world.go_offline(n));
+                    world.meet(*device, *other);
+                    both.into_iter().zip(were).for_each(|(n, was)| world.devices[n].online = was);
                 }
                 Act::Sync => world.settle(),
             }

@@ -6,8 +6,11 @@ use pocketsync_core::session::{Admitted, Rights};
 const SHOP: &str = "CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT, stars INT DEFAULT 3);
     CREATE TABLE Comment(id INTEGER PRIMARY KEY, note TEXT REFERENCES note(id), body TEXT)";
 
+const NOON_MS: u64 = 1_760_000_000_000;
+
 fn world() -> World {
     let mut world = World::new(3, SHOP);
+    world.clock_ms = Some(NOON_MS);
     world.sql(1, "INSERT INTO note VALUES('x', 'of the host', 1)");
     world.meet(0, 1);
     world
@@ -20,6 +23,8 @@ fn a_replica_refuses_what_its_guest_may_not_write() {
     world.admit(0, Admitted::new("guest", rights).writing(["Comment"]));
     // A write of the host's own that it has not looked at yet.
     world.sql(1, "UPDATE note SET stars = 2");
+    // Later, so that it would win if it were allowed.
+    world.clock_ms = Some(NOON_MS + 1000);
     world.sql(
         0,
         "UPDATE note SET title = 'of the guest', stars = 9; INSERT INTO Comment VALUES(1, 'x', 'hello')",

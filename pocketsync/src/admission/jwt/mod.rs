@@ -40,9 +40,9 @@ const LEEWAY_MS: f64 = 60_000.0;
 /// ```
 ///
 /// `sub` is the identity; after `exp`, give or take a minute for clocks that differ, the session ends; in a scope
-/// `*` stands for any characters. Two claims may narrow the right to write: `"write_tables": ["todo"]` to tables, and
-/// `"relay": false` to what the device itself has made. `nbf`, `iss` and `aud` are respected. A token for an audience is refused where
-/// [`with_audience`](Self::with_audience) was not said.
+/// `*` stands for any characters. Two claims may narrow the right to write: `"write_tables": ["todo"]` to tables,
+/// and `"relay": false` to what the device itself has made. `nbf`, `iss` and `aud` are respected. A token for an
+/// audience is refused where [`with_audience`](Self::with_audience) was not said.
 ///
 /// Every key is good for one algorithm, which the key decides and not the token; so a public key is never taken for
 /// a secret, and there is no key for `none`.

@@ -11,8 +11,8 @@ use crate::hub::HubConfig;
 pub struct HubOptions {
     /// The limits of the hub and of its sessions.
     pub hub: HubConfig,
-    /// How many rows a second an identity may bring; where everybody has the same identity, each site. `None`: as many as
-    /// the hub can take.
+    /// How many rows a second an identity may bring; where everybody has the same identity, each site. `None`: as
+    /// many as the hub can take.
     pub rate: Option<RateLimit>,
     /// How many connections may wait to be taken over before
     /// [`serve`](super::HubServer::serve) waits.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// How many rows an identity may bring, over all its sessions.
 ///
-/// Whoever has brought more is told to come back when it has room again. What it brought is taken, and it goes on from there, so
-/// an import of any size ends.
+/// Whoever has brought more is told to come back when it has room again. What it brought is taken, and it goes on
+/// from there, so an import of any size ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RateLimit {
     /// How many rows a second, in the long run.

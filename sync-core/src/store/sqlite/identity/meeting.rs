@@ -98,8 +98,8 @@ fn leave(engine: &mut Engine, kept: u64, read_again: bool) -> Result<SiteId, Sto
     Ok(site)
 }
 
-/// Takes a new site although nothing is wrong with the old one: it belongs to somebody else at the hub. What a peer has is public
-/// and stays what it is; the rest is the new site's. To be called when everything is folded.
+/// Takes a new site although nothing is wrong with the old one: it belongs to somebody else at the hub. What a peer
+/// has is public and stays what it is; the rest is the new site's. To be called when everything is folded.
 ///
 /// # Errors
 /// When the file cannot be read or written.

@@ -57,8 +57,8 @@ pub enum ParkedReason {
     UnknownTable,
     /// Changes of a row that did not come with them.
     Unborn,
-    /// Changes that were made here and that the hub does not take, because the device has no right to make them. The row
-    /// is as the hub has it; others are not told of these. [`Replica::retry_parked`] writes them once more.
+    /// Changes that were made here and that the hub does not take, because the device has no right to make them.
+    /// The row is as the hub has it; others are not told of these. [`Replica::retry_parked`] writes them once more.
     NotAllowed,
 }
 
@@ -122,11 +122,10 @@ impl Replica {
         list(&engine).map_err(|error| OpenError::store(&path, error))
     }
 
-    /// Tries again to show every row that is parked. That happens by itself when something changes
-    /// that they wait for; this is for what the engine cannot see, such as a collation that the
-    /// application defines in another way now. Changes that were not allowed
-    /// ([`ParkedReason::NotAllowed`]) are written once more, as of now; if they still are not, they come back when the hub
-    /// has said so. Answers how many rows are parked no more.
+    /// Tries again to show every row that is parked. That happens by itself when something changes that they wait
+    /// for; this is for what the engine cannot see, such as a collation that the application defines in another way
+    /// now. Changes that were not allowed ([`ParkedReason::NotAllowed`]) are written once more, as of now; if they
+    /// still are not, they come back when the hub has said so. Answers how many rows are parked no more.
     ///
     /// # Errors
     /// When the file cannot be written.
