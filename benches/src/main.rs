@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use pocketsync_benches::compare::{self, Comparison, Machine, Report};
 use pocketsync_benches::contender::{Kind, Pragmas};
-use pocketsync_benches::fleet::{self, Fleet};
+use pocketsync_benches::fleet::{self, Fleet, Live};
 use pocketsync_benches::shape::Shape;
 use pocketsync_benches::{Result, guard, scale};
 
@@ -28,6 +28,9 @@ enum Command {
     Compare(CompareArgs),
     /// How cost grows: catching up, bootstraps, pushes and writes, with exponents and a plot
     Scale(ScaleArgs),
+    /// Many live devices of one scope on one hub: how long a write of one takes to reach the others, and what
+    /// each of them costs
+    Live(LiveArgs),
     /// Compares the instructions that callgrind counted with those that are stored; `benches/guard.sh` runs it
     CheckInstructions {
         /// What callgrind left
@@ -46,6 +49,8 @@ enum Command {
     Bootstrap { dir: PathBuf, table: Word<Shape>, url: String },
     #[command(name = fleet::PUSHERS_COMMAND, hide = true)]
     Pushers { url: String, devices: usize, scopes: usize, pushes: usize },
+    #[command(name = fleet::LISTENERS_COMMAND, hide = true)]
+    Listeners { url: String, devices: usize, writes: usize, every_ms: u64 },
 }
 
 #[derive(Args)]
@@ -80,6 +85,19 @@ struct CompareArgs {
     /// Writes everything that was measured, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct LiveArgs {
+    /// Devices that listen
+    #[arg(long, default_value_t = 2_000)]
+    devices: usize,
+    /// Writes of the one that writes
+    #[arg(long, default_value_t = 100)]
+    writes: usize,
+    /// Milliseconds from one write to the next
+    #[arg(long, default_value_t = 250)]
+    every: u64,
 }
 
 #[derive(Args)]
@@ -131,6 +149,11 @@ fn main() -> ExitCode {
         Command::Pushers { url, devices, scopes, pushes } => asynchronous(async {
             tell(&fleet::push_devices(&url.parse()?, *devices, *scopes, *pushes).await?)
         }),
+        Command::Listeners { url, devices, writes, every_ms } => asynchronous(async {
+            let live = Live { devices: *devices, writes: *writes, every_ms: *every_ms };
+            tell(&fleet::listen(&url.parse()?, live).await?)
+        }),
+        Command::Live(args) => measure_live(args, &scratch(&cli)),
         Command::OnePass => compare::one_pass(cli.scratch.as_ref()),
     };
     match outcome {
@@ -197,6 +220,17 @@ fn compare(args: &CompareArgs, scratch: &Path) -> Result<()> {
     let report =
         Report { machine, rows: comparison.rows, passes: comparison.passes, contenders, figures, series };
     finish(args, &report)
+}
+
+fn measure_live(args: &LiveArgs, scratch: &Path) -> Result<()> {
+    let live = Live { devices: args.devices.max(1), writes: args.writes.max(1), every_ms: args.every };
+    let (program, dir) = (std::env::current_exe()?, tempfile::tempdir_in(scratch)?);
+    asynchronous(async move {
+        for figure in live.run(&program, dir.path()).await? {
+            println!("{}: {:.1} {}", figure.what, figure.measured.median, figure.unit);
+        }
+        Ok(())
+    })
 }
 
 fn measure_scale(args: &ScaleArgs, scratch: &Path) -> Result<()> {

@@ -75,3 +75,12 @@ fn scale_prints_exponents_and_draws() {
     }
     assert!(std::fs::read_to_string(svg).unwrap().contains("</svg>"));
 }
+
+#[test]
+fn live_devices_all_hear_of_every_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = run(&["live", "--devices", "20", "--writes", "5", "--every", "20"], dir.path());
+    for what in ["write to applied elsewhere, 99 of 100 within", "memory of the hub a device"] {
+        assert!(text.contains(&format!("20 live devices, one writes: {what}: ")), "{text}");
+    }
+}

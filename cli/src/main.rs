@@ -1,12 +1,14 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
 mod admission;
+mod certificate;
 mod conflicts;
 mod connector;
 mod demo;
 mod diff;
 mod failure;
 mod hub;
+mod limits;
 mod logging;
 mod meter;
 mod migrate;

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pocketsync::ws::rustls::crypto::ring;
+use pocketsync::ws::rustls::pki_types::CertificateDer;
 use pocketsync::ws::rustls::pki_types::pem::PemObject;
-use pocketsync::ws::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use pocketsync::ws::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use crate::certificate::Certificate;
 use crate::failure::{Context, Failure, Result};
 
 /// The certificate of a hub that does its own TLS.
 #[derive(clap::Args)]
 pub(crate) struct HubTls {
-    /// Serves wss:// itself: the certificate chain, in PEM
+    /// Serves wss:// and https:// itself: the certificate chain, in PEM. New files are taken while the hub runs
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key, in PEM
@@ -22,19 +23,16 @@ pub(crate) struct HubTls {
 }
 
 impl HubTls {
-    /// What rustls makes of it; `None` without a certificate.
-    pub(crate) fn config(&self) -> Result<Option<Arc<ServerConfig>>> {
-        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        let chain = certificates(certificate)?;
-        let key =
-            PrivateKeyDer::from_pem_file(key).context(format!("no private key in {}", key.display()))?;
+    /// What rustls makes of it, and the certificate, to be watched; `None` without one.
+    pub(crate) fn open(&self) -> Result<Option<(Arc<ServerConfig>, Arc<Certificate>)>> {
+        let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let certificate = Arc::new(Certificate::open(chain, key)?);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .context("TLS")?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .context("the certificate and the key do not work together")?;
-        Ok(Some(Arc::new(config)))
+            .with_cert_resolver(Arc::clone(&certificate) as _);
+        Ok(Some((Arc::new(config), certificate)))
     }
 }
 
@@ -65,10 +63,15 @@ pub(crate) fn trust(ca: Option<&Path>) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// The certificates in a PEM file, at least one.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let failed = || format!("cannot read certificates from {}", path.display());
-    let found: Vec<_> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).context(failed())?;
+    let text = std::fs::read(path).context(format!("cannot read {}", path.display()))?;
+    certificates_in(&text, path)
+}
+
+/// The certificates in the text of a PEM file, at least one.
+pub(crate) fn certificates_in(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let found = found.context(format!("cannot read certificates from {}", path.display()))?;
     if found.is_empty() {
         return Err(Failure::new(format!("there is no certificate in {}", path.display())));
     }

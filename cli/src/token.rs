@@ -36,8 +36,10 @@ fn read(path: &Path) -> Result<String> {
 #[cfg(unix)]
 fn warn_if_readable_by_others(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
+    // The file is read for every connection.
+    static SAID: std::sync::Once = std::sync::Once::new();
     if std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0) {
-        tracing::warn!("{} can be read by others; chmod 600 helps", path.display());
+        SAID.call_once(|| tracing::warn!("{} can be read by others; chmod 600 helps", path.display()));
     }
 }
 

@@ -21,7 +21,7 @@ fn main() -> std::io::Result<()> {
     }
     for (target, prefix) in [("frames", "frame"), ("changeset", "changeset-")] {
         fs::create_dir_all(corpus.join(target))?;
-        for entry in fs::read_dir(root.join("../sync-core/tests/golden"))? {
+        for entry in fs::read_dir(root.join("../sync-core/tests/pure/golden"))? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with(prefix) {

@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
 
 fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
     let sql = schema(u)?.sql();
-    let (Some(mut a), Some(mut b)) = (Replica::new(&sql), Replica::new(&sql)) else { return Ok(()) };
+    let (Some(mut a), Some(mut b)) = (Replica::new(&sql, 0), Replica::new(&sql, 1)) else { return Ok(()) };
     let mut scene = Scene::default();
     scene.tell(|| sql.clone());
     let dangling = u.ratio(1, 4u8)?;
@@ -74,7 +74,7 @@ fn draw_and_apply(u: &mut Input<'_>) -> Result<()> {
     }
     let state = a.state();
     assert_same(&b.state(), &state, "having heard of each other");
-    let mut c = Replica::new(&sql).expect("the third time");
+    let mut c = Replica::new(&sql, 2).expect("the third time");
     c.pull(&mut a, *u.choose(&[1 << 20, 1])?);
     c.check();
     assert_same(&c.state(), &state, "at second hand");

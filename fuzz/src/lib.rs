@@ -21,6 +21,7 @@ pub mod replicas;
 mod scene;
 pub mod session;
 pub mod tracking;
+mod world;
 
 /// A target: takes any bytes, and panics if something does not hold.
 pub type Target = fn(&[u8]);

@@ -19,6 +19,8 @@ use pocketsync_core::store::sqlite::{apply, extract, refs};
 use pocketsync_core::store::{Chunk, ChunkOutcome};
 use pocketsync_core::value::Value;
 
+use crate::world::World;
+
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) struct Replica {
@@ -48,9 +50,9 @@ pub(crate) fn assert_same(left: &State, right: &State, when: &str) {
 }
 
 impl Replica {
-    /// A database with this schema, all of it tracked; `None` where SQLite or the engine refuses
+    /// The `n`th database of an input, with this schema, all of it tracked; `None` where SQLite or the engine refuses
     /// the schema.
-    pub(crate) fn new(schema: &str) -> Option<Self> {
+    pub(crate) fn new(schema: &str, n: u8) -> Option<Self> {
         let uri = format!("file:/pocketsync-fuzz-{}?vfs=memdb", NEXT.fetch_add(1, Ordering::Relaxed));
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -58,9 +60,12 @@ impl Replica {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || Connection::open_with_flags(&uri, flags).expect("memory can be opened");
         let app = open();
+        let world = World::of(n);
+        world.rule(&app).expect("functions");
         app.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
         app.execute_batch(schema).ok()?;
         let conn = open();
+        world.rule(&conn).expect("functions");
         // As the engine opens a file.
         conn.execute_batch(
             "PRAGMA foreign_keys = OFF; PRAGMA recursive_triggers = OFF; PRAGMA temp_store = MEMORY",

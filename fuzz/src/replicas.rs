@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
     let mut u = Input::new(data);
     let Ok(schema) = schema(&mut u) else { return };
     let sql = schema.sql();
-    let Some(replicas) = (0..4).map(|_| Replica::new(&sql)).collect::<Option<Vec<_>>>() else { return };
+    let Some(replicas) = (0..4).map(|n| Replica::new(&sql, n)).collect::<Option<Vec<_>>>() else { return };
     let mut scene = Scene::default();
     scene.tell(|| sql);
     let mut world = World { schema, replicas, held: BTreeMap::new(), broken: false, scene };

@@ -15,7 +15,7 @@ pub fn run(data: &[u8]) {
     let mut u = Input::new(data);
     let Ok(schema) = schema(&mut u) else { return };
     let sql = schema.sql();
-    let (Some(a), Some(b)) = (Replica::new(&sql), Replica::new(&sql)) else { return };
+    let (Some(a), Some(b)) = (Replica::new(&sql, 0), Replica::new(&sql, 1)) else { return };
     let mut scene = Scene::default();
     scene.tell(|| sql.clone());
     let mut pair = Pair { schema, a, b, enforced: true, scene };

@@ -1,6 +1,7 @@
 //! Decoding takes memory in proportion to its input, whatever the input claims. One test alone in
 //! its program, because it counts what the whole program allocates.
 
+#[path = "pure/generators/mod.rs"]
 mod generators;
 
 use std::alloc::System;

@@ -6,6 +6,7 @@ mod counted;
 mod device;
 mod hub_process;
 mod latency;
+mod live;
 mod pushes;
 mod reconnect;
 
@@ -17,6 +18,7 @@ use crate::shape::Shape;
 
 pub use device::Device;
 pub use hub_process::{HUB_COMMAND, HubProcess, serve};
+pub use live::{Heard, LISTENERS_COMMAND, Live, listen};
 pub use pushes::PUSHERS_COMMAND;
 
 pub(crate) use bootstrap::in_own_process as fresh_device;

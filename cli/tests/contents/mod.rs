@@ -98,7 +98,8 @@ pub(crate) fn assert_sound(path: &Path) {
 fn table_names(conn: &Connection) -> Vec<String> {
     let mut names = conn
         .prepare(
-            "SELECT name FROM sqlite_master WHERE type = 'table'
+            // Without virtual tables and what they keep their indexes in.
+            "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
              AND name NOT LIKE '\\_\\_pocketsync%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' ORDER BY name",
         )
         .unwrap();

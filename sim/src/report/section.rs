@@ -173,6 +173,9 @@ fn counted(group: &Group<'_>, name: &str, label: &str, of: fn(&Outcome) -> u64) 
     let data = |folder: &Folder| sorted(folder.outcomes.iter().map(|outcome| of(outcome) as f64));
     figures(group, data, |member, values, all| {
         let max = largest(all.iter().flatten().copied());
+        if max == 0.0 {
+            return (String::new(), format!("There were no {name} in any run."));
+        }
         let bars: Vec<_> = all.iter().map(|values| histogram(values, max, BARS, 1.0).1).collect();
         let (width, counts) = histogram(values, max, BARS, 1.0);
         let frame = Frame {
@@ -198,6 +201,9 @@ struct Side {
 }
 
 fn coming_back(group: &Group<'_>) -> String {
+    if group.members.iter().all(|(_, folder)| catch_ups(folder, DOTS).is_empty()) {
+        return "<p>No device was offline and came back.</p>\n".to_owned();
+    }
     let offline = || Side { label: "time offline", of: |one| one.offline_ms as f64, unit: units::time };
     let missed =
         || Side { label: "rows missed", of: |one| one.missed_rows as f64, unit: |_| units::count("") };

@@ -57,6 +57,9 @@ pub struct Table {
     /// The key itself, where a part of it is a reference: a row that refers to a row which lost its
     /// own unique key is shown under the key of another row.
     pub identity_key: Option<UniqueKey>,
+    /// Whether a part of its natural key refers to a row by another column than the integer key, so
+    /// that which row it is cannot be told from the key once the other row has another value or none.
+    pub named_key: bool,
     /// Unique indexes over expressions or a part of the rows.
     pub evaluated_keys: Vec<UniqueKey>,
     /// Columns (numbers) that a CHECK or a composite foreign key names together: they change

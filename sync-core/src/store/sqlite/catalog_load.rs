@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::catalog::{
-    Catalog, Collation, Column, Evaluated, FkAction, ForeignKey, IdentityKind, Table, UniqueKey,
+    Catalog, Collation, Column, Evaluated, FkAction, ForeignKey, IdentityKind, Reference, Table, UniqueKey,
 };
 use super::introspect::{self, RawForeignKey, RawIndex, RawKey, RawTable};
 use super::merging;
@@ -54,8 +54,15 @@ pub(crate) fn load(conn: &Connection) -> Result<Catalog, StoreError> {
         catalog.tables.get_mut(no).expect("it was put there above").foreign_keys = keys;
     }
     reference_chain::resolve(&mut catalog);
+    let named: Vec<u32> = catalog
+        .tables
+        .values()
+        .filter(|table| has_named_key(&catalog, table))
+        .map(|table| table.no)
+        .collect();
     let words = merging::words(conn)?;
     for table in catalog.tables.values_mut() {
+        table.named_key = named.contains(&table.no);
         table.identity_key = identity_key(table);
         table.registers = registers(table, &raw[&table.no]);
         table.merges = merging::find(conn, table, &catalog.renames, &words)?;
@@ -102,6 +109,18 @@ fn identity_key(table: &Table) -> Option<UniqueKey> {
         columns: table.key.iter().map(|&at| (at, Collation::Binary)).collect(),
         evaluated: None,
     })
+}
+
+/// Whether a part of a natural key refers to a row by another column than the integer key.
+fn has_named_key(catalog: &Catalog, table: &Table) -> bool {
+    let is_named = |reference: &Reference| {
+        catalog.tables.get(&reference.table).is_some_and(|parent| {
+            let integer = parent.integer_key().map(|at| &parent.columns[at].name);
+            integer.is_some_and(|integer| !integer.eq_ignore_ascii_case(&reference.column))
+        })
+    };
+    !table.is_surrogate()
+        && table.key.iter().any(|&at| table.columns[at].reference.as_ref().is_some_and(is_named))
 }
 
 /// The numbers of a table's columns, by the names that others know.
@@ -212,6 +231,7 @@ fn shape(no: u32, identity: IdentityKind, numbers: &BTreeMap<String, u32>, raw: 
         foreign_keys: Vec::new(),
         unique_keys,
         identity_key: None,
+        named_key: false,
         evaluated_keys,
         registers: Vec::new(),
         numbers: BTreeMap::new(),

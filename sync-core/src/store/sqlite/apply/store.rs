@@ -142,6 +142,9 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
             if let (AsideReason::UniqueClaim, Some((_, winner))) = (reason, &row.holder) {
                 refs::put_winner(engine, key.0, &key.1, Some(winner))?;
             }
+        } else if row.aside.is_some() && row.record == Record::default() {
+            // Nothing is left of it: a peer did not take it.
+            refs::remove_aside(engine, key.0, &key.1)?;
         }
     }
     store_aliases(engine, work)?;
@@ -153,10 +156,10 @@ fn store_aliases(engine: &mut Engine, work: &Work) -> Result<(), StoreError> {
     for (key, row) in &work.rows {
         let (Some(at), RowId::Natural(parts)) = (&row.at, &key.1) else { continue };
         let table = &engine.catalog.tables[&key.0];
-        if table.identity_key.is_none() {
+        if table.identity_key.is_none() && !table.named_key {
             continue;
         }
-        let mut aliased = false;
+        let mut aliased = table.named_key;
         for (part, &position) in parts.iter().zip(&table.key) {
             if let (Value::Ref(id), Some(reference)) = (part, &table.columns[position].reference) {
                 aliased |= work.shown_as(engine, &(reference.table, (**id).clone()))?.1 != **id;

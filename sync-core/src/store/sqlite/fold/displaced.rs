@@ -22,7 +22,13 @@ use crate::value::Value;
 const ONE_BY_ONE: usize = 4;
 
 /// The rows of a table that are displaced, and which they were.
-pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeMap<Key, RowId>, StoreError> {
+/// `left` are the rows that left their keys, `changed` the tables of which rows were written.
+pub(super) fn find(
+    engine: &Engine,
+    table: &Table,
+    left: &Left,
+    changed: &BTreeMap<u32, (i64, i64)>,
+) -> Result<BTreeMap<Key, RowId>, StoreError> {
     let mut displaced = BTreeMap::new();
     if !has_reference_key(table) {
         return Ok(displaced);
@@ -45,6 +51,9 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
         if by_integer(engine, reference) && !values.is_empty() {
             keys.extend(rows_with(engine, table, at, &values)?);
         }
+    }
+    if table.named_key {
+        keys.extend(renamed(engine, table, changed)?);
     }
     for key in keys {
         if displaced.contains_key(&Key::Values(key.clone())) {
@@ -69,6 +78,41 @@ pub(super) fn find(engine: &Engine, table: &Table, left: &Left) -> Result<BTreeM
         displaced.insert(Key::Values(key), RowId::Natural(parts.into()));
     }
     Ok(displaced)
+}
+
+/// The keys of rows that refer, by another column than the integer key, to a row that has another value
+/// there now, or is gone.
+fn renamed(
+    engine: &Engine,
+    table: &Table,
+    changed: &BTreeMap<u32, (i64, i64)>,
+) -> Result<Vec<LocalKey>, StoreError> {
+    let refers_to = |no: &u32| {
+        let references = table.key.iter().filter_map(|&at| table.columns[at].reference.as_ref());
+        references.into_iter().any(|reference| reference.table == *no && !by_integer(engine, reference))
+    };
+    if !changed.keys().any(refers_to) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (key, id) in refs::aliases(engine, table.no)? {
+        let RowId::Natural(parts) = &id else { continue };
+        for ((local, part), &at) in key.iter().zip(parts).zip(&table.key) {
+            let (Some(reference), Value::Ref(target)) = (&table.columns[at].reference, part) else {
+                continue;
+            };
+            if by_integer(engine, reference) {
+                continue;
+            }
+            let shown = refs::winner(engine, reference.table, target)?;
+            let shown = Value::Ref(shown.map_or_else(|| target.clone(), Box::new));
+            if refs::to_global(engine, reference, local)? != shown {
+                found.push(key);
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Adds displaced rows to those that the journal speaks of.

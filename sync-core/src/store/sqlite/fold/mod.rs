@@ -285,7 +285,7 @@ impl<'e> Folding<'e> {
                 }
                 None => Vec::new(),
             };
-            let displaced = displaced::find(self.engine, table, &self.left)?;
+            let displaced = displaced::find(self.engine, table, &self.left, &timeline.tables)?;
             let ms = timeline.last_ms();
             displaced::add(self.engine, table, displaced, ms, &mut works, &mut old_ids)?;
             self.settle(table, Form::Natural, &old_ids, works)?;

@@ -194,6 +194,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         }
         self.folding.touch(self.table, &id);
         refs::note_dangling(self.folding.engine, self.table.no, &id)?;
+        refs::note_named(self.folding.engine, self.table.no, &work.key.local(self.form), &id)?;
         let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock) };
         match work.known {
             // The clock of the old life may still be there.

@@ -87,6 +87,19 @@ fn leave(engine: &mut Engine, kept: u64, read_again: bool) -> Result<SiteId, Sto
     Ok(site)
 }
 
+/// Takes a new site although nothing is wrong with the old one: it belongs to somebody else at the hub. What a peer has is public
+/// and stays what it is; the rest is the new site's. To be called when everything is folded.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn take_new_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
+    let all = peers::all(engine)?;
+    let acked = all.iter().map(|(_, known)| &known.acked);
+    let (lineage, head) = (&engine.lineage, engine.meta.head as u64);
+    let kept = Parting::after(lineage, head, &Offered::default(), 0, acked).kept;
+    leave(engine, kept, true)
+}
+
 /// Asks the peers for all that they have, what came from here included: a part of it is gone from
 /// this file. Peers do not tell a site what they have from itself, so it takes a new one; what it
 /// wrote stays what it is. To be called when everything is folded.

@@ -19,5 +19,5 @@ pub(super) mod visit;
 
 pub(super) use folds::is_ahead;
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
-pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again};
+pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again, take_new_site};
 pub use peers::pending;

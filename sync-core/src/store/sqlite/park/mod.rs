@@ -118,6 +118,8 @@ pub fn after_fold(engine: &mut Engine, folded: &Folded) -> Result<Shown, StoreEr
 /// When the file cannot be read or written.
 pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
     let mut shown = Shown::default();
+    // Keys may have come to refer to rows by name.
+    refs::note_all_named(engine)?;
     // Parents first: what a reference shows depends on them.
     let tables = Work::new(engine)?.links.parents_first(engine.catalog.tables.keys().copied());
     for &table_no in &tables {
@@ -133,7 +135,10 @@ pub fn retry(engine: &mut Engine) -> Result<Shown, StoreError> {
         let mut work = Work::new(engine)?;
         work.retrying = true;
         let mut changed = BTreeSet::new();
-        for (_, id) in refs::aliases(engine, table_no)? {
+        for (at, id) in refs::aliases(engine, table_no)? {
+            if !refs::shows_another(engine, table_no, &at)? {
+                continue;
+            }
             let key = (table_no, id);
             work.load(engine, &key)?;
             changed.insert(key);

@@ -148,7 +148,7 @@ impl Row {
                 record.cells.insert(column, RecordCell { cell, seq });
             }
         }
-        let aliased = matches!(id, RowId::Natural(_)) && refs::alias_at(engine, table.no, &at)?.is_some();
+        let aliased = matches!(id, RowId::Natural(_)) && refs::shows_another(engine, table.no, &at)?;
         Ok(Row {
             record,
             aliased,

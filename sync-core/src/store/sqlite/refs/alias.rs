@@ -1,10 +1,14 @@
-//! Shown rows whose local key is not what their id says: a part of it refers to a row that lost its
-//! unique key, and shows the row that has it.
+//! Shown rows whose local key does not tell which row they are: a part of it refers to a row that lost
+//! its unique key, and shows the row that has it; or it refers to a row by another column than the
+//! integer key, and that row may have another value there by now, or be gone.
 
+use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::row_clock::{compact_id, expand_id, find_compact_id};
+use super::super::system::{clock_table, key_columns_list};
 use super::LocalKey;
-use super::identity::key_value;
+use super::identity::{key_value, meant_by};
+use super::values::value;
 use crate::codec::{Reader, Writer};
 use crate::id::RowId;
 use crate::store::StoreError;
@@ -26,8 +30,70 @@ fn any(engine: &Engine) -> Result<bool, StoreError> {
     Ok(any)
 }
 
-fn has_identity_key(engine: &Engine, table_no: u32) -> bool {
-    engine.catalog.tables.get(&table_no).is_some_and(|table| table.identity_key.is_some())
+fn may_have_any(engine: &Engine, table_no: u32) -> bool {
+    let table = engine.catalog.tables.get(&table_no);
+    table.is_some_and(|table| table.identity_key.is_some() || table.named_key)
+}
+
+/// Notes which row is shown under a key, if its table is one where the key alone does not tell.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn note_named(engine: &mut Engine, table_no: u32, key: &[Value], id: &RowId) -> Result<(), StoreError> {
+    if matches!(id, RowId::Natural(_)) && has_named_key(engine, table_no) {
+        put_alias(engine, table_no, key, id)?;
+    }
+    Ok(())
+}
+
+/// Forgets what [`note_named`] noted.
+pub(super) fn forget_named(engine: &Engine, table_no: u32, id: &RowId) -> Result<(), StoreError> {
+    if has_named_key(engine, table_no) { forget_alias(engine, table_no, id) } else { Ok(()) }
+}
+
+/// Notes it of all rows that are shown and of which it is not noted yet.
+///
+/// # Errors
+/// When the tables cannot be read or written.
+pub fn note_all_named(engine: &mut Engine) -> Result<(), StoreError> {
+    let named: Vec<Table> = engine.catalog.tables.values().filter(|table| table.named_key).cloned().collect();
+    for table in named {
+        for key in clock_keys(engine, &table)? {
+            if alias_at(engine, table.no, &key)?.is_none()
+                && let Some(id) = meant_by(engine, table.no, &key)?
+            {
+                put_alias(engine, table.no, &key, &id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the row that is shown under a key is another one than the key stands for now.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub fn shows_another(engine: &Engine, table_no: u32, key: &[Value]) -> Result<bool, StoreError> {
+    let Some(id) = alias_at(engine, table_no, key)? else { return Ok(false) };
+    Ok(!has_named_key(engine, table_no) || meant_by(engine, table_no, key)?.as_ref() != Some(&id))
+}
+
+fn has_named_key(engine: &Engine, table_no: u32) -> bool {
+    engine.catalog.tables.get(&table_no).is_some_and(|table| table.named_key)
+}
+
+/// The keys of all rows of a natural table that have a clock.
+fn clock_keys(engine: &Engine, table: &Table) -> Result<Vec<LocalKey>, StoreError> {
+    let columns = table.key.len();
+    let sql = format!("SELECT {} FROM {}", key_columns_list(columns), clock_table(table.no));
+    let mut statement = engine.conn.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = (0..columns).map(|at| row.get_ref(at).map(value));
+        keys.push(key.collect::<rusqlite::Result<LocalKey>>()?);
+    }
+    Ok(keys)
 }
 
 /// The row that is shown under a key which says otherwise.
@@ -35,7 +101,7 @@ fn has_identity_key(engine: &Engine, table_no: u32) -> bool {
 /// # Errors
 /// When it cannot be read.
 pub fn alias_at(engine: &Engine, table_no: u32, key: &[Value]) -> Result<Option<RowId>, StoreError> {
-    if !has_identity_key(engine, table_no) || !any(engine)? {
+    if !may_have_any(engine, table_no) || !any(engine)? {
         return Ok(None);
     }
     let mut statement =
@@ -51,7 +117,7 @@ pub fn alias_at(engine: &Engine, table_no: u32, key: &[Value]) -> Result<Option<
 /// # Errors
 /// When it cannot be read.
 pub fn alias_of(engine: &Engine, table_no: u32, id: &RowId) -> Result<Option<LocalKey>, StoreError> {
-    if !has_identity_key(engine, table_no) || !any(engine)? {
+    if !may_have_any(engine, table_no) || !any(engine)? {
         return Ok(None);
     }
     let Some(bytes) = find_compact_id(id, &engine.sites) else { return Ok(None) };
@@ -90,7 +156,7 @@ pub fn put_alias(engine: &mut Engine, table_no: u32, key: &[Value], id: &RowId) 
 /// # Errors
 /// When it cannot be written.
 pub fn forget_alias(engine: &Engine, table_no: u32, id: &RowId) -> Result<(), StoreError> {
-    if !has_identity_key(engine, table_no) || !any(engine)? {
+    if !may_have_any(engine, table_no) || !any(engine)? {
         return Ok(());
     }
     let Some(bytes) = find_compact_id(id, &engine.sites) else { return Ok(()) };

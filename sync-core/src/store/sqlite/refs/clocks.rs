@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row, params_from_iter};
 
 use super::super::engine::Engine;
 use super::super::row_clock::{RowClock, compact_id, expand_id, find_compact_id};
+use super::alias::{forget_named, note_named};
 use super::identity::is_null_key;
 use super::statements::{ClockSql, TableSql};
 use super::values::{Bound, bound};
@@ -148,6 +149,7 @@ pub fn put_clock(
         statement.execute(params_from_iter(bound(key).chain(bound(&state))))?;
         drop(statement);
         note_dangling(engine, table_no, id)?;
+        note_named(engine, table_no, local_key, id)?;
     }
     Ok(())
 }
@@ -178,6 +180,7 @@ pub fn remove_clock(engine: &mut Engine, table_no: u32, local_key: &[Value]) -> 
     let Some((clock_sql, with_id)) = statements(engine, table_no, &sql, local_key) else { return Ok(false) };
     if !with_id && let Some(id) = row_id(engine, table_no, local_key)? {
         forget_dangling(engine, table_no, &id)?;
+        forget_named(engine, table_no, &id)?;
     }
     let mut statement = engine.conn.prepare_cached(&clock_sql.remove)?;
     Ok(statement.execute(params_from_iter(bound(key_params(local_key))))? > 0)

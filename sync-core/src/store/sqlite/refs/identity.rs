@@ -69,6 +69,16 @@ pub fn row_id(engine: &Engine, table_no: u32, local_key: &[Value]) -> Result<Opt
     if let Some(id) = super::alias_at(engine, table_no, local_key)? {
         return Ok(Some(id));
     }
+    meant_by(engine, table_no, local_key)
+}
+
+/// The id that a natural key stands for by what its parts refer to now, whichever row is shown there.
+/// `None` for a table that is not tracked here.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub fn meant_by(engine: &Engine, table_no: u32, local_key: &[Value]) -> Result<Option<RowId>, StoreError> {
+    let Some(table) = engine.catalog.tables.get(&table_no) else { return Ok(None) };
     let mut parts = Vec::with_capacity(local_key.len());
     for (local, &position) in local_key.iter().zip(&table.key) {
         parts.push(match &table.columns[position].reference {

@@ -18,11 +18,13 @@ mod shadow;
 mod statements;
 mod values;
 
-pub use alias::{alias_at, alias_of, aliases, forget_alias, put_alias};
+pub use alias::{
+    alias_at, alias_of, aliases, forget_alias, note_all_named, note_named, put_alias, shows_another,
+};
 pub use aside::{aside, put_aside, put_winner, remove_aside, winner};
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock, set_clock};
 pub use dangling::{dangling, forget_dangling, note_dangling};
-pub use identity::{is_null_key, key_value, local_key, null_key, row_id, to_global, to_local};
+pub use identity::{is_null_key, key_value, local_key, meant_by, null_key, row_id, to_global, to_local};
 pub use shadow::{put_shadow, remove_shadow, remove_shadows, shadows};
 pub(crate) use statements::RowSql;
 pub use statements::{ClockSql, StatementCache, TableSql};

@@ -6,6 +6,7 @@ use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
 use crate::id::SiteId;
+use crate::store::permit::judge;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
 use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
@@ -26,12 +27,16 @@ impl Store for Replica {
             })
         })?;
         self.readers().publish(&shown);
-        if let StoreReply::Applied(outcomes) = &reply {
-            for outcome in outcomes {
-                if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
-                    self.readers().publish(&committed.shown);
+        match &reply {
+            StoreReply::Applied(outcomes) => {
+                for outcome in outcomes {
+                    if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
+                        self.readers().publish(&committed.shown);
+                    }
                 }
             }
+            StoreReply::Refused(Some(committed)) => self.readers().publish(&committed.shown),
+            _ => {}
         }
         Ok(reply)
     }
@@ -52,6 +57,15 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
             }
         }
         StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply::run(engine, chunks)?),
+        StoreRequest::Refuse { peer, refused, states, .. } => {
+            StoreReply::Refused(apply::refuse(engine, peer, refused, states)?)
+        }
+        // Sites are bound by a hub's own store. Whoever serves others with a replica asks only whom it lets in.
+        StoreRequest::Bind { .. } => StoreReply::Bound(true),
+        StoreRequest::Judge { peer, permit, changesets, .. } => {
+            fold::run(engine)?;
+            StoreReply::Judged(judge(engine, peer, &permit, &changesets)?)
+        }
         StoreRequest::Acked { peer, cursor, .. } => {
             identity::acked(engine, peer, &cursor)?;
             StoreReply::Done
@@ -70,7 +84,9 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
 /// With whom the session is that asks, once it is introduced.
 fn of_session(request: &StoreRequest) -> Option<SiteId> {
     match request {
-        StoreRequest::Extract { peer, .. } | StoreRequest::Acked { peer, .. } => Some(*peer),
+        StoreRequest::Extract { peer, .. }
+        | StoreRequest::Refuse { peer, .. }
+        | StoreRequest::Acked { peer, .. } => Some(*peer),
         StoreRequest::Apply { chunks, .. } => chunks.first().map(|chunk| chunk.peer),
         _ => None,
     }

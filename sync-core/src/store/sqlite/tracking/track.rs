@@ -2,6 +2,7 @@
 
 use super::super::engine::Engine;
 use super::super::genesis;
+use super::super::refs;
 use super::super::schema_change;
 use super::super::system::{SYSTEM_TABLES, quote};
 use super::install::install;
@@ -56,6 +57,7 @@ fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<Tracked
     for no in new {
         genesis::adopt(engine, no)?;
     }
+    refs::note_all_named(engine)?;
     let tracked: Vec<String> = engine.catalog.tables.values().map(|table| table.name.clone()).collect();
     let mut report = Vec::with_capacity(planned.len());
     for Planned { raw, identity } in planned {

@@ -1,0 +1,6 @@
+//! The first engine: real hubs, devices and files in a simulated network.
+
+mod converges;
+mod faults;
+mod parts;
+mod support;

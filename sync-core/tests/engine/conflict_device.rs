@@ -1,0 +1,302 @@
+//! Conflicts at a device in a file: what it logs, what it brings back, and what its hub hears of.
+
+use std::sync::Arc;
+
+use crate::replica_support::{Device, scope};
+use pocketsync_core::conflict::{ConflictFilter, LoggedConflict, Rule, Strategy, Winner, Written};
+use pocketsync_core::id::SiteId;
+use pocketsync_core::lineage::{Cursor, Stamp};
+use pocketsync_core::rusqlite::Connection;
+use pocketsync_core::store::sqlite::{Replica, ReplicaOptions};
+use pocketsync_core::store::{
+    Chunk, ChunkOutcome, Identity, Meet, MemoryStore, Met, Peer, Store, StoreReply, StoreRequest,
+};
+use pocketsync_core::value::Value;
+
+const SCHEMA: &str = "CREATE TABLE note(id TEXT PRIMARY KEY NOT NULL, title TEXT, body TEXT);
+    CREATE TABLE item(id INTEGER PRIMARY KEY, note TEXT REFERENCES note(id), n INTEGER)";
+
+struct World {
+    a: Device,
+    b: Device,
+    hub: MemoryStore,
+}
+
+impl World {
+    fn new(rules: &[(&str, Strategy)]) -> World {
+        let hub = MemoryStore::hub(SiteId::from_bytes([9; 16]), Stamp(9));
+        let mut world = World { a: Device::new(SCHEMA), b: Device::new(SCHEMA), hub };
+        for (column, strategy) in rules {
+            let mut rule = Rule::column("note", *column);
+            rule.strategy = Some(*strategy);
+            world.a.replica.set_rule(&rule).unwrap();
+        }
+        world.a.app.execute_batch("INSERT INTO note VALUES('x', 'old', 'old')").unwrap();
+        world.settle();
+        world
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..2 {
+            session(&self.a, &mut self.hub);
+            session(&self.b, &mut self.hub);
+        }
+    }
+
+    fn log(&self) -> Vec<LoggedConflict> {
+        self.hub.conflicts(&scope(), &ConflictFilter::default())
+    }
+}
+
+fn identify(store: &mut dyn Store) -> Identity {
+    match store.run(StoreRequest::Identify { scope: scope() }).unwrap() {
+        StoreReply::Identity(identity) => identity,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A whole session; the device pushes first.
+fn session(device: &Device, hub: &mut MemoryStore) {
+    let mut replica = device.replica.clone();
+    let after = introduce(&mut replica, hub);
+    one_way(&mut replica, hub, after.0);
+    one_way(hub, &mut replica, after.1);
+}
+
+/// A session whose link is lost before the device has sent anything.
+fn only_pull(device: &Device, hub: &mut MemoryStore) {
+    let mut replica = device.replica.clone();
+    let after = introduce(&mut replica, hub);
+    one_way(hub, &mut replica, after.1);
+}
+
+fn introduce(device: &mut Replica, hub: &mut MemoryStore) -> (Cursor, Cursor) {
+    let (hello, us) = (identify(device), identify(hub).site);
+    let holding = hello.holdings.into_iter().find(|holding| holding.replica == us);
+    let peer = Peer { site: hello.site, lineage: hello.lineage, head: hello.head };
+    let request = Meet { scope: scope(), peer, holding, resumes: None, clock: None };
+    let StoreReply::Met(Met::Resume(welcome)) = hub.run(StoreRequest::Meet(request)).unwrap() else {
+        panic!()
+    };
+    assert!(!welcome.rewound);
+    let (holding, resumes) = (Some(welcome.holding.clone()), Some(welcome.send_from.clone()));
+    let request = Meet { scope: scope(), peer: welcome.us.clone(), holding, resumes, clock: None };
+    let StoreReply::Met(Met::Resume(resume)) = device.run(StoreRequest::Meet(request)).unwrap() else {
+        panic!()
+    };
+    (resume.send_from, welcome.send_from)
+}
+
+fn one_way(from: &mut dyn Store, to: &mut dyn Store, mut after: Cursor) {
+    loop {
+        let (us, them) = (identify(from), identify(to).site);
+        let (peer, max_bytes) = (them, 1 << 20);
+        let request =
+            StoreRequest::Extract { scope: scope(), peer, after: after.clone(), max_bytes, not_after: None };
+        let StoreReply::Extracted(extracted) = from.run(request).unwrap() else { panic!() };
+        let chunk = Chunk {
+            peer: us.site,
+            lineage: Arc::new(us.lineage),
+            from: after,
+            to: extracted.to.clone(),
+            last: extracted.last,
+            changeset: extracted.changeset,
+            seen: extracted.seen,
+        };
+        let request = StoreRequest::Apply { scope: scope(), chunks: vec![chunk] };
+        let StoreReply::Applied(outcomes) = to.run(request).unwrap() else { panic!() };
+        assert!(!matches!(outcomes[0], ChunkOutcome::Gap { .. }));
+        let request = StoreRequest::Acked { scope: scope(), peer: them, cursor: extracted.to.clone() };
+        assert_eq!(from.run(request).unwrap(), StoreReply::Done);
+        after = extracted.to;
+        if extracted.last {
+            return;
+        }
+    }
+}
+
+fn title(app: &Connection) -> String {
+    app.query_row("SELECT title FROM note", [], |row| row.get(0)).unwrap()
+}
+
+fn conflicts(device: &Device) -> Vec<LoggedConflict> {
+    device.replica.conflicts(&ConflictFilter::default()).unwrap()
+}
+
+fn text(value: &str) -> Written {
+    Written::Value(Value::text(value))
+}
+
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(3));
+}
+
+#[test]
+fn writes_of_files_are_judged_and_every_file_shows_the_same() {
+    for (strategy, shown) in
+        [(Strategy::LastWriteWins, "b"), (Strategy::HubWins, "a"), (Strategy::ClientWins, "b")]
+    {
+        let mut world = World::new(&[("title", strategy)]);
+        world.a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+        pause();
+        world.b.app.execute_batch("UPDATE note SET title = 'b'").unwrap();
+        world.settle();
+        assert_eq!((title(&world.a.app), title(&world.b.app)), (shown.to_owned(), shown.to_owned()));
+        assert_eq!(world.log().len(), 1, "{:?}", world.log());
+        let rows = world.hub.rows(&scope());
+        let row = rows["note"].values().next().unwrap();
+        assert_eq!(row["title"], Value::text(shown));
+    }
+}
+
+#[test]
+fn writes_that_know_of_each_other_are_no_conflict() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    for round in 0..4 {
+        world.a.app.execute("UPDATE note SET title = ?1", [format!("a{round}")]).unwrap();
+        world.settle();
+        world.b.app.execute("UPDATE note SET title = ?1", [format!("b{round}")]).unwrap();
+        world.settle();
+    }
+    assert_eq!((title(&world.a.app), world.log()), ("b3".to_owned(), vec![]));
+    assert_eq!((conflicts(&world.a), conflicts(&world.b)), (vec![], vec![]));
+}
+
+#[test]
+fn what_a_file_lost_before_the_hub_had_it_is_logged_and_judged_all_the_same() {
+    for (strategy, shown) in [(Strategy::ClientWins, "a"), (Strategy::LastWriteWins, "b")] {
+        let mut world = World::new(&[("title", strategy)]);
+        world.a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+        pause();
+        world.b.app.execute_batch("UPDATE note SET title = 'b'").unwrap();
+        session(&world.b, &mut world.hub);
+        only_pull(&world.a, &mut world.hub);
+        assert_eq!(title(&world.a.app), "b");
+        let log = conflicts(&world.a);
+        assert_eq!(log.len(), 1);
+        assert_eq!(
+            (&log[0].here.what, &log[0].came.what, log[0].winner),
+            (&text("a"), &text("b"), Winner::Came)
+        );
+        world.settle();
+        assert_eq!((title(&world.a.app), title(&world.b.app)), (shown.to_owned(), shown.to_owned()));
+        assert_eq!(world.log().len(), 1);
+    }
+}
+
+#[test]
+fn a_write_over_a_winner_that_hid_another_value_does_not_know_of_it() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    world.b.app.execute_batch("UPDATE note SET title = 'b', body = 'b'").unwrap();
+    session(&world.b, &mut world.hub);
+    pause();
+    world.a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+    only_pull(&world.a, &mut world.hub);
+    let body: String = world.a.app.query_row("SELECT body FROM note", [], |row| row.get(0)).unwrap();
+    assert_eq!((title(&world.a.app), body), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(conflicts(&world.a)[0].winner, Winner::Here);
+    world.a.app.execute_batch("UPDATE note SET title = 'again'").unwrap();
+    world.settle();
+    assert_eq!(title(&world.b.app), "b");
+    assert_eq!(title(&world.a.app), "b");
+}
+
+#[test]
+fn what_lost_is_brought_back_as_a_new_write() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    world.a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+    pause();
+    world.b.app.execute_batch("UPDATE note SET title = 'b'").unwrap();
+    world.settle();
+    // The hub's answer replaced what b wrote.
+    let log = conflicts(&world.b);
+    assert_eq!(
+        (log.len(), log[0].rule.as_str(), log[0].losers()[0].what.clone()),
+        (1, "hub_wins", text("b"))
+    );
+    assert_eq!(world.b.replica.status().unwrap().conflicts, 1);
+    world.b.replica.restore_conflict(log[0].id).unwrap();
+    world.settle();
+    assert_eq!((title(&world.a.app), title(&world.b.app)), ("b".to_owned(), "b".to_owned()));
+    assert_eq!(world.log().len(), 1, "restored knowingly");
+    let missing = world.b.replica.restore_conflict(99).unwrap_err();
+    assert!(missing.message.contains("no conflict 99"), "{missing}");
+}
+
+#[test]
+fn a_row_that_a_delete_took_is_brought_back_whole() {
+    let mut world = World::new(&[]);
+    world.a.app.execute_batch("INSERT INTO item VALUES(7, 'x', 1)").unwrap();
+    world.settle();
+    world.a.app.execute_batch("UPDATE note SET title = 'a'; UPDATE item SET n = 2").unwrap();
+    pause();
+    world.b.app.execute_batch("DELETE FROM item; DELETE FROM note").unwrap();
+    session(&world.b, &mut world.hub);
+    only_pull(&world.a, &mut world.hub);
+    let count = |app: &Connection| -> i64 {
+        app.query_row("SELECT (SELECT count(*) FROM note) + (SELECT count(*) FROM item)", [], |row| {
+            row.get(0)
+        })
+        .unwrap()
+    };
+    assert_eq!(count(&world.a.app), 0);
+    let mut log = conflicts(&world.a);
+    assert_eq!(log.iter().filter(|conflict| conflict.column.is_none()).count(), 2, "{log:?}");
+    log.retain(|conflict| conflict.column.is_none());
+    log.sort_by_key(|conflict| conflict.table != "note");
+    for conflict in &log {
+        assert_eq!((&conflict.came.what, conflict.rule.as_str()), (&Written::Deleted, "delete_wins"));
+        world.a.replica.restore_conflict(conflict.id).unwrap();
+    }
+    world.settle();
+    for app in [&world.a.app, &world.b.app] {
+        assert_eq!((count(app), title(app)), (2, "a".to_owned()));
+        let item: (String, i64) =
+            app.query_row("SELECT note, n FROM item", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(item, ("x".to_owned(), 2));
+    }
+}
+
+#[test]
+fn the_log_of_a_file_is_bounded() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    for round in 0..4 {
+        world.a.app.execute("UPDATE note SET title = ?1", [format!("a{round}")]).unwrap();
+        world.b.app.execute("UPDATE note SET title = ?1", [format!("b{round}")]).unwrap();
+        world.settle();
+    }
+    assert_eq!(conflicts(&world.b).len(), 4);
+    let World { a, b, mut hub } = world;
+    let (path, app, _dir) = (b.path.clone(), b.app, b._dir);
+    drop(b.replica);
+    let mut options = ReplicaOptions::default();
+    options.conflicts = pocketsync_core::conflict::ConflictLimits::new(1 << 40, 2);
+    let b = Device { replica: Replica::open(&path, options).unwrap(), path, app, _dir };
+    a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+    b.app.execute_batch("UPDATE note SET title = 'b'").unwrap();
+    session(&a, &mut hub);
+    session(&b, &mut hub);
+    let log = conflicts(&b);
+    assert_eq!(log.len(), 2);
+    assert_eq!(log[0].here.what, text("b"));
+    assert_eq!(b.replica.status().unwrap().conflicts, 2);
+}
+
+/// What a push costs more, in bytes, for saying what its sender knew.
+#[test]
+fn saying_what_is_known_costs_a_few_bytes() {
+    let mut world = World::new(&[]);
+    for round in 0..200 {
+        world.a.app.execute("UPDATE note SET title = ?1", [round]).unwrap();
+        session(&world.a, &mut world.hub);
+        session(&world.b, &mut world.hub);
+    }
+    world.b.app.execute_batch("UPDATE note SET body = 'b'").unwrap();
+    let mut replica = world.b.replica.clone();
+    let (after, _) = introduce(&mut replica, &mut world.hub);
+    let peer = identify(&mut world.hub).site;
+    let request = StoreRequest::Extract { scope: scope(), peer, after, max_bytes: 1 << 20, not_after: None };
+    let StoreReply::Extracted(extracted) = replica.run(request).unwrap() else { panic!() };
+    let bytes = extracted.seen.to_bytes();
+    assert!((3..=6).contains(&bytes.len()), "{} bytes: {:?}", bytes.len(), extracted.seen);
+}
