@@ -1,6 +1,7 @@
 //! The `pocketsync` program: a hub, a sync sidecar for any SQLite file, and tools.
 
 mod admission;
+mod bundles;
 mod certificate;
 mod conflicts;
 mod connector;
@@ -25,6 +26,7 @@ mod tls;
 mod token;
 mod tokens;
 mod track;
+mod two_files;
 mod untrack;
 
 use std::process::ExitCode;
@@ -54,6 +56,10 @@ Sync a file:
   pocketsync track app.db                 on each device, once
   pocketsync sync app.db --hub ws://127.0.0.1:9320 --scope notes --watch
 
+Without a hub:
+  pocketsync sync app.db --peer copy.db   two files on this machine
+  pocketsync export app.db --to out.bundle, then elsewhere: pocketsync import app.db --from out.bundle
+
 Exit codes:
   0  done
   1  the answer is no: the files differ, or are not in sync
@@ -76,6 +82,8 @@ enum Command {
     Untrack(untrack::Args),
     Migrate(migrate::Args),
     Sync(sync::Args),
+    Export(bundles::ExportArgs),
+    Import(bundles::ImportArgs),
     Status(status::Args),
     Parked(parked::Args),
     Diff(diff::Args),
@@ -93,6 +101,8 @@ impl Command {
             Command::Untrack(args) => untrack::run(args),
             Command::Migrate(args) => migrate::run(args),
             Command::Sync(args) => sync::run(args),
+            Command::Export(args) => bundles::export(args),
+            Command::Import(args) => bundles::import(args),
             Command::Status(args) => status::run(args),
             Command::Parked(args) => parked::run(args),
             Command::Diff(args) => diff::run(args),

@@ -18,9 +18,10 @@ use crate::meter::{Meter, Metered, Traffic};
 use crate::output::{bytes, count, print, print_json};
 use crate::progress::Progress;
 use crate::signals::Signals;
+use crate::two_files::{self, OtherFile};
 use crate::{replica, token};
 
-/// Keeps a tracked file in sync with a hub
+/// Keeps a tracked file in sync with a hub, or with another file
 ///
 /// Without --watch it exchanges what there is, and ends once both sides have everything. With --watch it stays
 /// beside the application as a sidecar: it notices every commit, whoever made it, and works offline as well. The
@@ -30,6 +31,7 @@ use crate::{replica, token};
 Examples:
   pocketsync sync app.db --hub ws://127.0.0.1:9320 --scope notes
   pocketsync sync app.db --hub wss://hub.example --scope team-7 --token-file ~/.token --watch
+  pocketsync sync app.db --peer /mnt/card/app.db
 
 Exit codes:
   0  in sync; with --watch: ended by Ctrl-C or SIGTERM
@@ -40,14 +42,23 @@ pub(crate) struct Args {
     /// The SQLite file; `pocketsync track` it first
     file: PathBuf,
     /// The hub's address: ws://host:port or http://host:port; wss://host or https://host for TLS
-    #[arg(long, value_name = "URL")]
-    hub: HubUrl,
+    #[arg(long, value_name = "URL", required_unless_present = "peer", conflicts_with = "peer")]
+    hub: Option<HubUrl>,
+    /// Another tracked file on this machine to sync with, without a hub
+    #[arg(long, value_name = "FILE")]
+    peer: Option<PathBuf>,
     /// How to get there
     #[arg(long, value_name = "HOW", value_enum, default_value = "auto")]
     transport: Way,
     /// Which database at the hub this is: a name that all its devices share
-    #[arg(long, value_name = "NAME", value_parser = |name: &str| Scope::new(name))]
-    scope: Scope,
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "peer",
+        conflicts_with = "peer",
+        value_parser = |name: &str| Scope::new(name)
+    )]
+    scope: Option<Scope>,
     /// The token for the hub; other users of this machine can see it [or set POCKETSYNC_TOKEN]
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
     token: Option<String>,
@@ -71,6 +82,16 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// The hub, or the other file.
+    fn other_side(&self) -> String {
+        match (&self.hub, &self.peer) {
+            (Some(hub), _) => hub.to_string(),
+            (None, peer) => peer.as_ref().map(|peer| peer.display().to_string()).unwrap_or_default(),
+        }
+    }
+}
+
 /// What the connector has to tell.
 type Notes = mpsc::UnboundedReceiver<String>;
 
@@ -80,6 +101,8 @@ struct Report {
     sent_bytes: u64,
     received_bytes: u64,
     changed_rows: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_rows_in_peer: Option<u64>,
     pending: u64,
     parked: u64,
     elapsed_ms: u64,
@@ -97,7 +120,15 @@ pub(crate) fn run(args: Args) -> Result {
         let mut signals = Signals::listen()?;
         let meter = Arc::new(Meter::default());
         let (note, mut notes) = mpsc::unbounded_channel();
-        let connector = connector::to(&args.hub, args.transport, args.ca.as_deref(), note)?;
+        let scope = args.scope.clone().unwrap_or_else(two_files::scope);
+        let (connector, other) = match (&args.hub, &args.peer) {
+            (Some(hub), _) => (connector::to(hub, args.transport, args.ca.as_deref(), note)?, None),
+            (None, Some(peer)) => {
+                let (connector, other) = OtherFile::listen(&args.file, &replica, peer, &scope)?;
+                (connector, Some(other))
+            }
+            (None, None) => unreachable!("one of them is required"),
+        };
         let connector = Metered { connector: Chosen(connector), meter: Arc::clone(&meter) };
         let mut options = ClientOptions::default();
         if let Some(token) = token {
@@ -110,13 +141,8 @@ pub(crate) fn run(args: Args) -> Result {
             });
         }
         let applied = replica::count_applied(&replica);
-        let (client, driver) = Client::new(
-            replica,
-            args.scope.clone(),
-            Arc::new(connector),
-            Arc::new(TokioRuntime::current()),
-            options,
-        );
+        let (client, driver) =
+            Client::new(replica, scope, Arc::new(connector), Arc::new(TokioRuntime::current()), options);
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         let outcome = match args.watch {
@@ -130,6 +156,10 @@ pub(crate) fn run(args: Args) -> Result {
         // The last handle of the replica: what it tells ends with it.
         drop(client);
         let changed_rows = applied.await.context("counting changes")?;
+        let changed_rows_in_peer = match other {
+            Some(other) => Some(other.end().await?),
+            None => None,
+        };
         let outcome = outcome?;
         if !args.watch {
             // What was parked last the client may not have counted.
@@ -139,6 +169,7 @@ pub(crate) fn run(args: Args) -> Result {
                 sent_bytes: meter.total().sent,
                 received_bytes: meter.total().received,
                 changed_rows,
+                changed_rows_in_peer,
                 pending: if outcome == Outcome::Done { 0 } else { status.pending },
                 parked,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -160,8 +191,12 @@ fn say(args: &Args, report: &Report) -> Result<()> {
         0 => String::new(),
         n => format!("; {} parked, see `pocketsync status`", count(n, "row is", "rows are")),
     };
+    let there = match (report.changed_rows_in_peer, &args.peer) {
+        (Some(n), Some(peer)) => format!(", {} in {}", count(n, "row", "rows"), peer.display()),
+        _ => String::new(),
+    };
     print(&format!(
-        "in sync: {} changed here, {} sent, {} received, {} ms{parked}\n",
+        "in sync: {} changed here{there}, {} sent, {} received, {} ms{parked}\n",
         count(report.changed_rows, "row", "rows"),
         bytes(report.sent_bytes),
         bytes(report.received_bytes),
@@ -212,7 +247,7 @@ async fn once(
             () = tokio::time::sleep_until(give_up) => {
                 progress.end();
                 let why = client.status().last_error.map(|error| format!(": {}", error.message)).unwrap_or_default();
-                eprintln!("not in sync: no connection to {} for {} s{why}", args.hub, args.timeout);
+                eprintln!("not in sync: no connection to {} for {} s{why}", args.other_side(), args.timeout);
                 return Ok(Outcome::No);
             }
             signal = signals.next() => return Ok(Outcome::Interrupted { signal }),
@@ -239,7 +274,7 @@ fn in_progress(status: &Status, traffic: Traffic) -> String {
 /// The client's last error in the words of the command line.
 fn failure(status: &Status, args: &Args) -> Option<Failure> {
     let error = status.last_error.as_ref()?;
-    let failure = Failure::new(format!("{}: {}", args.hub, error.message));
+    let failure = Failure::new(format!("{}: {}", args.other_side(), error.message));
     Some(match error.code {
         "unauthorized" => {
             failure.hint("give the hub's token with --token-file FILE, or set POCKETSYNC_TOKEN")
@@ -264,9 +299,9 @@ async fn watch(args: &Args, client: &Client, notes: &mut Notes, signals: &mut Si
                 tracing::debug!(state = %status.state, pending = status.pending, parked = status.parked, "status");
                 let news = match (status.state, &status.last_error) {
                     (State::Live, _) if status.parked > 0 => {
-                        format!("in sync with {}; {} parked", args.hub, count(status.parked, "row is", "rows are"))
+                        format!("in sync with {}; {} parked", args.other_side(), count(status.parked, "row is", "rows are"))
                     }
-                    (State::Live, _) => format!("in sync with {}", args.hub),
+                    (State::Live, _) => format!("in sync with {}", args.other_side()),
                     (State::Offline, Some(error)) => format!("offline, trying again: {}", error.message),
                     _ => continue,
                 };

@@ -77,7 +77,8 @@ pub use pocketsync_core::store::{HubStore, HubStoreOptions};
 #[cfg(feature = "testkit")]
 pub use pocketsync_core::testkit;
 pub use pocketsync_core::{
-    Bytes, change, clock, conflict, driver, hub, id, lineage, merge, session, store, transport, value, wire,
+    Bytes, bundle, change, clock, conflict, driver, hub, id, lineage, merge, session, store, transport,
+    value, wire,
 };
 
 pub use pocketsync_core::admission::Admission;

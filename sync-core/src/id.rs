@@ -1,6 +1,7 @@
 //! Global identity: replicas ([`SiteId`]), rows ([`RowId`]) and logical databases ([`Scope`]).
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -48,6 +49,28 @@ impl SiteId {
 impl fmt::Display for SiteId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Uuid::from_bytes(self.0).fmt(f)
+    }
+}
+
+/// A text that is not 16 bytes as a UUID is written.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is not a site, as in 0199f0c2-7a31-7c5e-9d1b-2f6c1e0a4b58")]
+pub struct InvalidSite(String);
+
+impl FromStr for SiteId {
+    type Err = InvalidSite;
+
+    /// Reads what `Display` writes.
+    ///
+    /// ```
+    /// use pocketsync_core::id::SiteId;
+    /// let site = SiteId::from_bytes([7; 16]);
+    /// assert_eq!(site.to_string().parse(), Ok(site));
+    /// assert!("somebody".parse::<SiteId>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<Self, InvalidSite> {
+        let uuid = Uuid::try_parse(text).map_err(|_| InvalidSite(text.to_owned()))?;
+        Ok(SiteId(*uuid.as_bytes()))
     }
 }
 

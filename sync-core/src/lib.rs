@@ -74,6 +74,7 @@
 //! | [`change`], [`merge`] | what replicas tell each other, and the join of it: pure functions |
 //! | [`store`] | what the machines ask of their stores; stores in memory and, with the feature `sqlite`, on SQLite |
 //! | [`session`], [`hub`], [`admission`], [`wire`] | the machines, who is let in, and the bytes of the frames |
+//! | `bundle` | changes in a file, where no network is (feature `sqlite`) |
 //! | [`driver`], [`runtime`], [`transport`] | futures that join machine, store, transport and runtime |
 //!
 //! The feature `bundled` compiles a SQLite in; `testkit` adds links in memory, virtual time and a
@@ -82,6 +83,8 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod admission;
+#[cfg(feature = "sqlite")]
+pub mod bundle;
 pub mod change;
 pub mod clock;
 pub mod codec;

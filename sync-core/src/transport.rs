@@ -1,5 +1,9 @@
 //! The contract of a transport: frames in, frames out, in order, until the link is lost.
 
+mod local;
+
+pub use local::{LocalCaller, LocalListener, local};
+
 use std::fmt;
 use std::pin::Pin;
 

@@ -11,4 +11,5 @@ mod rights;
 mod status;
 mod suspend;
 mod sync_now;
+mod two_devices;
 mod world;

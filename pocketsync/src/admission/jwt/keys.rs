@@ -1,40 +1,58 @@
-//! Keys, and the signatures that they verify (RFC 7515, 7517, 8037).
+//! Keys, and the tokens that they have signed.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::{hmac, signature};
+use jsonwebtoken::crypto::rust_crypto;
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::public_pem;
+const BEGIN_PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----";
 
 /// The keys that tokens may be signed with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JwtKeys(Vec<Key>);
 
 /// One key, good for one algorithm.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Key {
     /// Its name in a set; a token that names a key means that one.
     id: Option<String>,
-    kind: Kind,
+    algorithm: Algorithm,
+    key: DecodingKey,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// HMAC with SHA-256.
-    Hs256(Vec<u8>),
-    /// RSA PKCS #1 1.5 with SHA-256: modulus and exponent.
-    Rs256 { n: Vec<u8>, e: Vec<u8> },
-    /// Ed25519.
-    EdDsa(Vec<u8>),
+/// For whom tokens have to be, and of whom, where that was said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Expected {
+    pub(super) audience: Option<String>,
+    pub(super) issuer: Option<String>,
 }
+
+impl Key {
+    /// What the key consists of.
+    fn parts(&self) -> [&[u8]; 2] {
+        match self.key.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => [bytes, &[]],
+            DecodingKeyKind::RsaModulusExponent { n, e } => [n, e],
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.id, self.algorithm, self.parts()) == (&other.id, other.algorithm, other.parts())
+    }
+}
+
+impl Eq for Key {}
 
 impl fmt::Debug for JwtKeys {
     /// Names and algorithms: a secret ends in no log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|key| (key.kind.algorithm(), &key.id))).finish()
+        f.debug_list().entries(self.0.iter().map(|key| (key.algorithm, &key.id))).finish()
     }
 }
 
@@ -48,9 +66,8 @@ impl JwtKeys {
         if text.contains("-----BEGIN") {
             return Err("this is a key in PEM, not a secret".to_owned());
         }
-        let kind = Kind::Hs256(text.trim().as_bytes().to_vec());
-        kind.check()?;
-        Ok(JwtKeys(vec![Key { id: None, kind }]))
+        let key = DecodingKey::from_secret(text.trim().as_bytes());
+        Ok(Self::of(vec![Key::checked(None, Algorithm::HS256, key)?]))
     }
 
     /// A public key in PEM (`BEGIN PUBLIC KEY`): RSA for RS256, Ed25519 for EdDSA.
@@ -58,9 +75,18 @@ impl JwtKeys {
     /// # Errors
     /// When it is no such key.
     pub fn from_public_pem(text: &str) -> Result<Self, String> {
-        let kind = public_pem::read(text)?;
-        kind.check()?;
-        Ok(JwtKeys(vec![Key { id: None, kind }]))
+        let Some(begin) = text.find(BEGIN_PUBLIC_KEY) else {
+            return Err(format!(
+                "no `{BEGIN_PUBLIC_KEY}` is there (from a certificate: openssl x509 -pubkey; from an RSA key: openssl rsa -pubout)"
+            ));
+        };
+        let pem = &text.as_bytes()[begin..];
+        let (algorithm, key) = match (DecodingKey::from_rsa_pem(pem), DecodingKey::from_ed_pem(pem)) {
+            (Ok(key), _) => (Algorithm::RS256, with_components(&key)?),
+            (_, Ok(key)) => (Algorithm::EdDSA, key),
+            _ => return Err("the key cannot be read, or is neither RSA nor Ed25519".to_owned()),
+        };
+        Ok(Self::of(vec![Key::checked(None, algorithm, key)?]))
     }
 
     /// A set of keys as identity providers publish it (JWKS). Keys of other algorithms in it are passed over.
@@ -72,94 +98,87 @@ impl JwtKeys {
         let mut keys = Vec::new();
         for (at, value) in set.keys.into_iter().enumerate() {
             let named = |problem: String| format!("key {} of the set: {problem}", at + 1);
-            let jwk: Jwk = serde_json::from_value(value).map_err(|error| named(error.to_string()))?;
-            if let Some(key) = jwk.key().map_err(named)? {
+            if let Some(key) = Key::of_set(value).map_err(named)? {
                 keys.push(key);
             }
         }
         if keys.is_empty() {
             return Err("no key for RS256, EdDSA or HS256 is in the set".to_owned());
         }
-        Ok(JwtKeys(keys))
+        Ok(Self::of(keys))
     }
 
-    /// The payload of a token in compact form that one of the keys has signed.
-    pub(super) fn verify(&self, token: &str) -> Result<Vec<u8>, String> {
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, payload, signature] = parts[..] else {
-            return Err("it is not three parts with points between them".to_owned());
-        };
-        let decoded =
-            |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "it is not in base64url".to_owned());
-        let (head, body, signature) = (decoded(header)?, decoded(payload)?, decoded(signature)?);
-        let head: Header =
-            serde_json::from_slice(&head).map_err(|error| format!("its header cannot be read: {error}"))?;
+    fn of(keys: Vec<Key>) -> Self {
+        // Where features of several dependents add up, the library wants its cryptography chosen for the whole
+        // process, and panics if nobody did. What the embedding program has chosen before stays.
+        let _already_chosen = rust_crypto::DEFAULT_PROVIDER.install_default();
+        JwtKeys(keys)
+    }
+
+    /// The claims of a token that one of the keys has signed, for and of whom it should be. When it ends is not
+    /// looked at.
+    pub(super) fn decode<T: DeserializeOwned>(&self, token: &str, expected: &Expected) -> Result<T, String> {
+        let head = decode_header(token).map_err(|error| match error.kind() {
+            ErrorKind::Json(problem) => format!("its header cannot be read: {problem}"),
+            _ => problem_of(&error),
+        })?;
         if head.crit.is_some() {
             return Err("it wants something understood that is not known here".to_owned());
         }
-        let message = &token[..header.len() + 1 + payload.len()];
         let is_meant = |key: &&Key| {
             let is_named = match (&key.id, &head.kid) {
                 (Some(ours), Some(theirs)) => ours == theirs,
                 _ => true,
             };
-            is_named && key.kind.algorithm() == head.alg
+            is_named && key.algorithm == head.alg
         };
-        let mut meant = self.0.iter().filter(is_meant).peekable();
-        if meant.peek().is_none() {
-            return Err(format!("there is no key for it (algorithm {:?})", head.alg));
+        let mut verdict = Err(format!("there is no key for it (algorithm {:?})", head.alg));
+        for key in self.0.iter().filter(is_meant) {
+            match decode(token, &key.key, &expected.of(key.algorithm)) {
+                Ok(verified) => return Ok(verified.claims),
+                // Another key may fit.
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {
+                    verdict = Err(problem_of(&error));
+                }
+                Err(error) => return Err(problem_of(&error)),
+            }
         }
-        if meant.any(|key| key.kind.has_signed(message.as_bytes(), &signature)) {
-            return Ok(body);
-        }
-        Err("its signature is not right".to_owned())
+        verdict
     }
 }
 
-impl Kind {
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Kind::Hs256(_) => "HS256",
-            Kind::Rs256 { .. } => "RS256",
-            Kind::EdDsa(_) => "EdDSA",
+impl Expected {
+    /// What a token under a key of this algorithm has to say.
+    fn of(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        // The hub's own clock decides, and not the machine's.
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        if let Some(audience) = &self.audience {
+            validation.set_audience(&[audience]);
+            validation.required_spec_claims.insert("aud".to_owned());
         }
-    }
-
-    /// Refuses keys that are too weak or cannot be.
-    fn check(&self) -> Result<(), String> {
-        match self {
-            Kind::Hs256(secret) if secret.len() < 32 => {
-                Err("a secret for HS256 needs 32 bytes or more: openssl rand -hex 32".to_owned())
-            }
-            Kind::Rs256 { n, .. } if !(256..=1024).contains(&n.len()) => {
-                Err(format!("an RSA key has 2048 to 8192 bits here, and this one {}", n.len() * 8))
-            }
-            Kind::EdDsa(point) if point.len() != 32 => Err("an Ed25519 key has 32 bytes".to_owned()),
-            _ => Ok(()),
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
         }
-    }
-
-    fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            // Compares in constant time.
-            Kind::Hs256(secret) => {
-                hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, secret), message, signature).is_ok()
-            }
-            Kind::Rs256 { n, e } => signature::RsaPublicKeyComponents { n, e }
-                .verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature)
-                .is_ok(),
-            Kind::EdDsa(point) => signature::UnparsedPublicKey::new(&signature::ED25519, point)
-                .verify(message, signature)
-                .is_ok(),
-        }
+        validation
     }
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    crit: Option<serde_json::Value>,
+/// What is wrong with a token, for a person.
+fn problem_of(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::InvalidToken => "it is not three parts with points between them".to_owned(),
+        ErrorKind::Base64(_) => "it is not in base64url".to_owned(),
+        ErrorKind::InvalidSignature => "its signature is not right".to_owned(),
+        ErrorKind::InvalidAudience => "it is for another audience".to_owned(),
+        ErrorKind::InvalidIssuer => "it is of another issuer".to_owned(),
+        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => "it is for another audience".to_owned(),
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => "it is of another issuer".to_owned(),
+        ErrorKind::Json(problem) => format!("its claims cannot be used: {problem}"),
+        _ => format!("it cannot be verified: {error}"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,45 +186,58 @@ struct Set {
     keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    k: Option<String>,
-}
-
-impl Jwk {
-    /// The key; `None` for one that is for something else.
-    fn key(self) -> Result<Option<Key>, String> {
-        let part = |value: &Option<String>, name: &str| {
-            let text = value.as_ref().ok_or_else(|| format!("`{name}` is missing"))?;
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("`{name}` is not in base64url"))
-        };
-        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
-            return Ok(None);
+impl Key {
+    /// A key of a set; `None` for one that is for something else.
+    fn of_set(mut value: serde_json::Value) -> Result<Option<Self>, String> {
+        // The name of RFC 9864 for the same.
+        if let Some(algorithm) = value.get_mut("alg").filter(|algorithm| *algorithm == "Ed25519") {
+            *algorithm = "EdDSA".into();
         }
-        let kind = match (self.kty.as_str(), self.crv.as_deref(), self.alg.as_deref()) {
-            ("RSA", _, None | Some("RS256")) => {
-                Kind::Rs256 { n: without_zeros(part(&self.n, "n")?), e: without_zeros(part(&self.e, "e")?) }
+        let jwk: Jwk = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let is_for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+        let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
+            _ if !is_for_signatures => return Ok(None),
+            (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
+            (AlgorithmParameters::OctetKeyPair(pair), None | Some(KeyAlgorithm::EdDSA))
+                if pair.curve == jsonwebtoken::jwk::EllipticCurve::Ed25519 =>
+            {
+                Algorithm::EdDSA
             }
-            ("OKP", Some("Ed25519"), None | Some("EdDSA" | "Ed25519")) => Kind::EdDsa(part(&self.x, "x")?),
-            ("oct", _, None | Some("HS256")) => Kind::Hs256(part(&self.k, "k")?),
+            (AlgorithmParameters::OctetKey(_), None | Some(KeyAlgorithm::HS256)) => Algorithm::HS256,
             _ => return Ok(None),
         };
-        kind.check()?;
-        Ok(Some(Key { id: self.kid, kind }))
+        let key = DecodingKey::from_jwk(&jwk).map_err(|error| error.to_string())?;
+        Key::checked(jwk.common.key_id, algorithm, key).map(Some)
+    }
+
+    /// Refuses keys that are too weak or cannot be.
+    fn checked(id: Option<String>, algorithm: Algorithm, key: DecodingKey) -> Result<Self, String> {
+        match (algorithm, key.kind()) {
+            (Algorithm::HS256, DecodingKeyKind::SecretOrDer(secret)) if secret.len() < 32 => {
+                return Err("a secret for HS256 needs 32 bytes or more: openssl rand -hex 32".to_owned());
+            }
+            (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) if point.len() != 32 => {
+                return Err("an Ed25519 key has 32 bytes".to_owned());
+            }
+            (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, .. }) => {
+                let bytes = n.iter().skip_while(|byte| **byte == 0).count();
+                if !(256..=512).contains(&bytes) {
+                    return Err(format!("an RSA key has 2048 to 4096 bits here, and this one {}", bytes * 8));
+                }
+            }
+            _ => {}
+        }
+        let verifier = (rust_crypto::DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key);
+        verifier.map_err(|error| format!("the key cannot be used: {error}"))?;
+        Ok(Key { id, algorithm, key })
     }
 }
 
-/// A number without the zeros that some writers put before it.
-pub(super) fn without_zeros(number: Vec<u8>) -> Vec<u8> {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number[zeros..].to_vec()
+/// An RSA key by its numbers, so that its size can be seen.
+fn with_components(key: &DecodingKey) -> Result<DecodingKey, String> {
+    let der = key.try_get_as_bytes();
+    let numbers =
+        der.and_then(|der| (rust_crypto::DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key)(der));
+    let (n, e) = numbers.map_err(|error| format!("the key cannot be read: {error}"))?;
+    Ok(DecodingKey::from_rsa_raw_components(&n, &e))
 }

@@ -1,51 +1,42 @@
 //! Between the dates that people write and milliseconds since 1970.
 
+use time::{Month, OffsetDateTime, UtcOffset};
 use toml::value::{Date, Datetime, Offset, Time};
-
-/// From the first of March of the year 0 to 1970, in days.
-const DAYS_TO_1970: i64 = 719_468;
-/// The days of 400 years, after which the calendar repeats.
-const DAYS_OF_ERA: i64 = 146_097;
 
 /// The moment that a date means; midnight where it has no time, UTC where it has no offset.
 pub(super) fn unix_ms(moment: &Datetime) -> Result<u64, String> {
     let date = moment.date.ok_or("`expires` needs a date, as in 2027-01-31 or 2027-01-31T12:00:00Z")?;
     let (hour, minute, second) =
         moment.time.map_or((0, 0, 0), |time| (time.hour, time.minute, time.second.unwrap_or(0)));
-    let offset = match moment.offset {
-        Some(Offset::Custom { minutes }) => i64::from(minutes),
+    let offset_minutes = match moment.offset {
+        Some(Offset::Custom { minutes }) => i32::from(minutes),
         Some(Offset::Z) | None => 0,
     };
-    // Years begin in March here, so that the leap day comes last.
-    let (month, day) = (i64::from(date.month), i64::from(date.day));
-    let year = i64::from(date.year) - i64::from(month <= 2);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year - DAYS_TO_1970;
-    let minutes = (days * 24 + i64::from(hour)) * 60 + i64::from(minute) - offset;
-    let seconds = minutes * 60 + i64::from(second);
-    u64::try_from(seconds * 1000).map_err(|_| "`expires` is before 1970".to_owned())
+    let moment = || {
+        let month = Month::try_from(date.month)?;
+        let date = time::Date::from_calendar_date(i32::from(date.year), month, date.day)?;
+        // A leap second is the one before it: no clock shows it.
+        let moment = date.with_hms(hour, minute, second.min(59))?;
+        let offset = UtcOffset::from_whole_seconds(offset_minutes * 60)?;
+        Ok(moment.assume_offset(offset).unix_timestamp())
+    };
+    let seconds = moment().map_err(|error: time::error::ComponentRange| format!("`expires`: {error}"))?;
+    u64::try_from(seconds).map(|seconds| seconds * 1000).map_err(|_| "`expires` is before 1970".to_owned())
 }
 
 /// A moment as a date in UTC, to the second; the end of the year 9999 for all that is later.
 pub(super) fn date_of(unix_ms: u64) -> Datetime {
     const LAST_SECOND: u64 = 253_402_300_799;
     let seconds = (unix_ms / 1000).min(LAST_SECOND) as i64;
-    let days = seconds / 86_400 + DAYS_TO_1970;
-    let (era, day_of_era) = (days / DAYS_OF_ERA, days % DAYS_OF_ERA);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = (march_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let second = seconds % 86_400;
+    let moment =
+        OffsetDateTime::from_unix_timestamp(seconds).expect("from 1970 to 9999 all moments have a date");
     let time = Time {
-        hour: (second / 3_600) as u8,
-        minute: (second / 60 % 60) as u8,
-        second: Some((second % 60) as u8),
+        hour: moment.hour(),
+        minute: moment.minute(),
+        second: Some(moment.second()),
         nanosecond: None,
     };
-    let date = Date { year: year as u16, month: month as u8, day: day as u8 };
+    let date = Date { year: moment.year() as u16, month: moment.month().into(), day: moment.day() };
     Datetime { date: Some(date), time: Some(time), offset: Some(Offset::Z) }
 }
 

@@ -17,6 +17,7 @@ use super::options::ClientOptions;
 use super::phase::{Attempt, ConnectFailed, Phase};
 use super::retry::Retry;
 use super::waiters::Waiters;
+use crate::admission::Admission;
 use crate::clock::Now;
 use crate::driver::alarm::Alarm;
 use crate::driver::local_store::{LocalStore, Summary};
@@ -35,6 +36,8 @@ const NOTICES_A_STEP: usize = 64;
 pub(super) struct Engine<S> {
     pub(super) scope: Scope,
     pub(super) connector: Arc<dyn Connector>,
+    /// Who decides about those that call us; `None` where we call.
+    pub(super) admission: Option<Arc<dyn Admission>>,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) options: ClientOptions,
     pub(super) control: Arc<Control>,
@@ -70,6 +73,7 @@ impl<S: LocalStore> Engine<S> {
         store: S,
         scope: Scope,
         connector: Arc<dyn Connector>,
+        admission: Option<Arc<dyn Admission>>,
         runtime: Arc<dyn Runtime>,
         options: ClientOptions,
         control: Arc<Control>,
@@ -97,6 +101,7 @@ impl<S: LocalStore> Engine<S> {
             alarm: Alarm::new(Arc::clone(&runtime)),
             scope,
             connector,
+            admission,
             runtime,
             options,
             control,
@@ -144,7 +149,11 @@ impl<S: LocalStore> Engine<S> {
                     Arc::clone(&self.connector),
                     Arc::clone(&self.options.credentials),
                     self.retry.refused_token(),
-                    now.mono + self.options.connect_timeout,
+                    match self.admission {
+                        // Nobody may call for days.
+                        Some(_) => Duration::MAX,
+                        None => now.mono + self.options.connect_timeout,
+                    },
                 );
                 true
             }
@@ -181,7 +190,8 @@ impl<S: LocalStore> Engine<S> {
                 self.retry_at_ms = None;
                 let config = self.session_config(&transport, token);
                 self.links += 1;
-                let link = Link::new(transport, config, self.options.close_timeout, now);
+                let admission = self.admission.clone();
+                let link = Link::new(transport, config, admission, self.options.close_timeout, now);
                 self.phase = Phase::Linked(Box::new(link));
             }
             Err(failed) => {
@@ -249,6 +259,8 @@ impl<S: LocalStore> Engine<S> {
         } else {
             let random = self.random();
             let wait = self.retry.session_ended(end, lived, random);
+            // Whoever calls has to wait where a session failed; who is called only listens.
+            let wait = if self.admission.is_some() { Duration::ZERO } else { wait };
             self.wait(now, wait);
         }
     }

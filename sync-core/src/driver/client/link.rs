@@ -1,16 +1,20 @@
 //! One session over one transport.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
+use crate::admission::{Admission, refused};
 use crate::clock::Now;
 use crate::driver::status::Failure;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
-use crate::session::{Event, Output, RequestId, Session, SessionConfig, SessionEnd};
+use crate::session::{Admitted, Event, Output, RequestId, Session, SessionConfig, SessionEnd};
 use crate::store::{StoreError, StoreReply, StoreRequest};
 use crate::transport::{FrameSink, FrameStream, Transport};
 use crate::wire::{ErrorCode, WireError};
@@ -24,6 +28,12 @@ const SLACK_BYTES: usize = 4 << 20;
 
 pub(super) struct Link {
     session: Session,
+    /// Who decides whether the other side may in; `None` where it is us who called.
+    admission: Option<Arc<dyn Admission>>,
+    /// Its answer, while that is under way.
+    admitting: Option<BoxFuture<'static, Result<Admitted, WireError>>>,
+    /// When the other side's rights end.
+    expires_at: Option<Duration>,
     stream: FrameStream,
     sink: FrameSink,
     outgoing: VecDeque<Bytes>,
@@ -56,15 +66,24 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// `admission` decides about whoever called; without it, we call.
     pub(super) fn new(
         transport: Transport,
         config: SessionConfig,
+        admission: Option<Arc<dyn Admission>>,
         close_timeout: Duration,
         now: Now,
     ) -> Self {
         let outgoing_limit = 2 * config.window_bytes + SLACK_BYTES;
+        let session = match admission {
+            Some(_) => Session::accept(config, now),
+            None => Session::connect(config, now),
+        };
         let mut link = Link {
-            session: Session::connect(config, now),
+            session,
+            admission,
+            admitting: None,
+            expires_at: None,
             stream: transport.stream,
             sink: transport.sink,
             outgoing: VecDeque::new(),
@@ -114,7 +133,10 @@ impl Link {
 
     /// When time alone makes a difference.
     pub(super) fn due_at(&self) -> Option<Duration> {
-        if self.end.is_some() { Some(self.close_by) } else { self.deadline }
+        if self.end.is_some() {
+            return Some(self.close_by);
+        }
+        [self.deadline, self.expires_at].into_iter().flatten().min()
     }
 
     pub(super) fn handle_store(&mut self, now: Now, id: RequestId, reply: Result<StoreReply, StoreError>) {
@@ -145,6 +167,18 @@ impl Link {
         }
         if self.end.is_none() && !self.broken {
             progress |= self.read(now, cx);
+        }
+        if let Some(Poll::Ready(verdict)) = self.admitting.as_mut().map(|answer| answer.poll_unpin(cx)) {
+            self.admitting = None;
+            self.expires_at = verdict.as_ref().ok().and_then(|admitted| until(now, admitted.expires_at_ms?));
+            self.session.handle_admission(now, verdict);
+            self.drain(now);
+            progress = true;
+        }
+        if self.end.is_none() && self.expires_at.take_if(|at| *at <= now.mono).is_some() {
+            self.session.fail_with(refused(ErrorCode::Unauthorized, "the rights have expired"));
+            self.drain(now);
+            progress = true;
         }
         if self.end.is_none() && self.deadline.is_some_and(|at| at <= now.mono) {
             self.session.handle_timeout(now);
@@ -232,7 +266,13 @@ impl Link {
                     }
                     self.requests.push_back((id, request));
                 }
-                Output::Admit(_) => self.session.handle_admission(now, Err(not_an_acceptor())),
+                Output::Admit(request) => {
+                    let Some(admission) = self.admission.clone() else {
+                        self.session.handle_admission(now, Err(not_an_acceptor()));
+                        continue;
+                    };
+                    self.admitting = Some(Box::pin(async move { admission.admit(&request).await }));
+                }
                 Output::Event(event) => self.note(now, event),
                 Output::Wait(deadline) => {
                     self.deadline = deadline.at;
@@ -284,9 +324,10 @@ pub(super) fn failure_of(end: &SessionEnd) -> Option<Failure> {
 }
 
 fn not_an_acceptor() -> WireError {
-    WireError {
-        code: ErrorCode::BadMessage,
-        message: "the initiator admits nobody".to_owned(),
-        retry_after_ms: None,
-    }
+    refused(ErrorCode::BadMessage, "the initiator admits nobody")
+}
+
+/// A moment of wall time on the clock that is never set.
+fn until(now: Now, wall_ms: u64) -> Option<Duration> {
+    now.mono.checked_add(Duration::from_millis(wall_ms.saturating_sub(now.wall_ms)))
 }

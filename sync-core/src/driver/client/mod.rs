@@ -29,6 +29,7 @@ use self::engine::Engine;
 pub use self::options::ClientOptions;
 use super::local_store::LocalStore;
 use super::status::{Failure, State, Status};
+use crate::admission::Admission;
 use crate::id::Scope;
 use crate::runtime::Runtime;
 use crate::transport::Connector;
@@ -63,12 +64,76 @@ impl Client {
         runtime: Arc<dyn Runtime>,
         options: ClientOptions,
     ) -> (Client, Driver) {
+        Self::with_role(store, scope, connector, None, runtime, options)
+    }
+
+    /// The other side of [`new`](Self::new): a client that is called, so that two devices sync without a hub, over
+    /// any transport. `listener` gives a link whenever somebody has called, one after the other; `admission` decides
+    /// whether whoever it is may in. Of the two, either may have called; after that they are alike.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use pocketsync_core::testkit::{MemoryReplica, TestRuntime};
+    /// # use pocketsync_core::{id::{Scope, SiteId}, lineage::Stamp, value::Value};
+    /// # let runtime = TestRuntime::new(1);
+    /// # let scope = Scope::new("notes")?;
+    /// # let [phone, laptop] = [1, 2].map(|n| MemoryReplica::new(scope.clone(), SiteId::from_bytes([n; 16]), Stamp(1)));
+    /// # let (now, spawn) = (runtime.now(), |driver| { runtime.spawn(driver); });
+    /// # phone.write(now.wall_ms, |tx| tx.insert("note", &[("text", Value::text("milk"))]));
+    /// use pocketsync_core::admission::Open;
+    /// use pocketsync_core::driver::{Client, ClientOptions};
+    /// use pocketsync_core::transport;
+    /// use std::sync::Arc;
+    ///
+    /// // A transport inside one process; Bluetooth, a cable or a socket do as well.
+    /// let (caller, listener) = transport::local();
+    /// let options = ClientOptions::default();
+    /// let (calling, driver) =
+    ///     Client::new(phone.clone(), scope.clone(), Arc::new(caller), runtime.handle(), options.clone());
+    /// spawn(driver);
+    /// let (_called, driver) =
+    ///     Client::accepting(laptop.clone(), scope, Arc::new(listener), Arc::new(Open), runtime.handle(), options);
+    /// spawn(driver);
+    /// runtime.block_on(calling.sync_now())?;
+    /// # let rows = |replica: &MemoryReplica| replica.with(|store| store.rows(&Scope::new("notes").unwrap()));
+    /// assert_eq!(rows(&phone), rows(&laptop));
+    /// # assert_eq!(rows(&laptop)["note"].len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Its state is [`Offline`](State::Offline) while nobody has called. One call is answered at a time; a hub is for many.
+    pub fn accepting<S: LocalStore>(
+        store: S,
+        scope: Scope,
+        listener: Arc<dyn Connector>,
+        admission: Arc<dyn Admission>,
+        runtime: Arc<dyn Runtime>,
+        options: ClientOptions,
+    ) -> (Client, Driver) {
+        Self::with_role(store, scope, listener, Some(admission), runtime, options)
+    }
+
+    fn with_role<S: LocalStore>(
+        store: S,
+        scope: Scope,
+        connector: Arc<dyn Connector>,
+        admission: Option<Arc<dyn Admission>>,
+        runtime: Arc<dyn Runtime>,
+        options: ClientOptions,
+    ) -> (Client, Driver) {
         let control = Arc::new(Control::new());
         let handle = store.clone();
         let set_suspended =
             Arc::new(move |suspended| if suspended { handle.suspend() } else { handle.resume() });
-        let engine =
-            Engine::new(store, scope, connector, Arc::clone(&runtime), options, Arc::clone(&control));
+        let engine = Engine::new(
+            store,
+            scope,
+            connector,
+            admission,
+            Arc::clone(&runtime),
+            options,
+            Arc::clone(&control),
+        );
         (Client { control, runtime, set_suspended }, Driver { engine: Box::pin(engine) })
     }
 

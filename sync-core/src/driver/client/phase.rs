@@ -16,7 +16,7 @@ pub(super) type Attempt = Result<(Transport, Option<String>), ConnectFailed>;
 pub(super) enum Phase {
     /// Until it is time to try.
     Waiting { until: Duration },
-    /// A link is being opened.
+    /// A link is being opened; where it is the other side that opens it, [`Duration::MAX`] is when to give up.
     Connecting { attempt: BoxFuture<'static, Attempt>, give_up: Duration },
     /// A session runs, from its handshake to its last frame.
     Linked(Box<Link>),
@@ -59,7 +59,7 @@ impl Phase {
     pub(super) fn due_at(&self) -> Option<Duration> {
         match self {
             Phase::Waiting { until } => Some(*until),
-            Phase::Connecting { give_up, .. } => Some(*give_up),
+            Phase::Connecting { give_up, .. } => Some(*give_up).filter(|at| *at != Duration::MAX),
             Phase::Linked(link) => link.due_at(),
             Phase::Asleep | Phase::Ended => None,
         }

@@ -22,6 +22,8 @@ impl<S: LocalStore> Engine<S> {
             _ if self.control.gate.is_closed() => State::Suspended,
             Phase::Asleep => State::Suspended,
             Phase::Waiting { .. } | Phase::Ended => State::Offline,
+            // Nobody has called yet.
+            Phase::Connecting { .. } if self.admission.is_some() => State::Offline,
             Phase::Connecting { .. } => State::Connecting,
             Phase::Linked(link) if link.connected_at.is_none() => State::Connecting,
             Phase::Linked(link) if !link.is_connected() => State::Offline,

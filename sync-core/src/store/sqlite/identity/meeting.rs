@@ -3,6 +3,7 @@
 use super::super::engine::Engine;
 use super::super::fold;
 use super::super::merging;
+use super::lives::OtherLife;
 use super::peers::Known;
 use super::{correct, folds, fork, heard, peers};
 use crate::clock::Hlc;
@@ -69,6 +70,16 @@ fn part_ways(engine: &mut Engine, shared: u64, offered: &Offered) -> Result<Met,
     let acked = all.iter().map(|(_, known)| &known.acked);
     let parting = Parting::after(&engine.lineage, engine.meta.head as u64, offered, shared, acked);
     Ok(Met::Forked { site: leave(engine, parting.kept, parting.read_again)? })
+}
+
+/// We were restored from a backup, as others' rows tell: a new site.
+pub(in super::super) fn leave_after(engine: &mut Engine, life: OtherLife) -> Result<SiteId, StoreError> {
+    let offered = offered(engine);
+    let shared = life.shared(engine)?;
+    match part_ways(engine, shared, &offered)? {
+        Met::Forked { site } => Ok(site),
+        Met::Resume(resume) => Ok(resume.us.site),
+    }
 }
 
 /// Takes a new site, of which no peer has anything. What peers have is read from the beginning where
@@ -168,6 +179,16 @@ pub fn announce(engine: &mut Engine) -> Result<(), StoreError> {
     fold::run(engine)?;
     engine.meta.next_seq();
     Ok(())
+}
+
+/// Up to where a peer certainly holds our log, by what it has said. What it is told next begins there.
+pub(in super::super) fn told_from(engine: &Engine, site: SiteId) -> Result<Cursor, StoreError> {
+    let known = peers::get(engine, site)?.unwrap_or_default();
+    let from = match known.resend_until {
+        0 => known.acked.seq,
+        _ => known.acked.seq.min(known.resend_from),
+    };
+    Ok(remembered(&engine.lineage, from))
 }
 
 fn head(engine: &Engine) -> Cursor {

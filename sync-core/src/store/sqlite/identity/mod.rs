@@ -5,6 +5,7 @@
 //! peers      what is stored of each peer          folds     what the log remembers of our folds
 //! fork       a new site after a restore           correct   versions that nobody has seen, corrected
 //! heard      what our own writes knew of each peer    visit     every stored version after a log number
+//! lives      rows that were given one number twice
 //! ```
 //!
 //! Everything runs in the transaction that is open.
@@ -13,11 +14,15 @@ mod correct;
 mod folds;
 mod fork;
 mod heard;
+mod lives;
 mod meeting;
 mod peers;
 pub(super) mod visit;
 
 pub(super) use folds::is_ahead;
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
+pub(crate) use lives::OtherLife;
+pub(super) use lives::born_twice;
 pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again, take_new_site};
+pub(super) use meeting::{leave_after, told_from};
 pub use peers::pending;

@@ -2,6 +2,7 @@
 
 mod applied;
 mod as_application;
+mod bundles;
 mod conflicts;
 mod error;
 mod file_identity;

@@ -14,10 +14,7 @@ use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
         let (reply, shown) = self.with(|open| {
-            if !open.engine.is_tracked() {
-                let message = "no table of this file is tracked: call track first";
-                return Err(StoreError::new(StoreErrorKind::Unsupported, message));
-            }
+            ensure_tracked(&open.engine)?;
             open.engine.write(|engine| {
                 let settled = schema_change::settle(engine)?;
                 engine.shown_by_folds.extend(settled);
@@ -40,6 +37,15 @@ impl Store for Replica {
         }
         Ok(reply)
     }
+}
+
+/// What is asked of a replica makes no sense before a table of it is tracked.
+pub(super) fn ensure_tracked(engine: &Engine) -> Result<(), StoreError> {
+    if engine.is_tracked() {
+        return Ok(());
+    }
+    let message = "no table of this file is tracked: call track first";
+    Err(StoreError::new(StoreErrorKind::Unsupported, message))
 }
 
 fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, StoreError> {
