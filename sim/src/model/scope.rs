@@ -75,6 +75,8 @@ pub struct Scope {
     /// By table and column, unique values that were changed into others: rows that stood behind went
     /// along.
     renamed: BTreeMap<(usize, usize), BTreeSet<(Value, Value)>>,
+    /// Cells into which somebody wrote what they show unwritten.
+    defaulted: BTreeSet<(RowNo, usize)>,
     /// What was written into columns that merge.
     changes: BTreeMap<(RowNo, usize), Vec<Change>>,
     clock_error_ms: u64,
@@ -104,6 +106,11 @@ impl Scope {
     /// All commits, in the order of true time.
     pub fn commits(&self) -> impl DoubleEndedIterator<Item = (CommitNo, &Commitment)> {
         self.commits.iter().enumerate().map(|(number, commit)| (number as CommitNo, commit))
+    }
+
+    /// Whether somebody wrote into a cell what it shows where nobody wrote.
+    pub fn is_defaulted(&self, row: &Row, column: usize) -> bool {
+        self.find(&row.tag).is_some_and(|number| self.defaulted.contains(&(number, column)))
     }
 
     /// What was written into a column that merges, in the order of true time.
@@ -294,6 +301,11 @@ impl Scope {
         }
         // What was not sent when a device dropped the column is lost by right.
         if shape.is_dropped(table, column) {
+            return None;
+        }
+        // It shows what is shown where nobody wrote: whoever sees it has not seen this.
+        if shape.default_of(table, column) == Some(value) {
+            self.defaulted.insert((number, column));
             return None;
         }
         if let Role::Merges { .. } = role {

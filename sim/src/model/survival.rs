@@ -11,6 +11,8 @@ pub struct Survival {
     devices: BTreeMap<DeviceNo, Files>,
     places: BTreeMap<TxId, (DeviceNo, usize)>,
     hub_restores: Vec<Parted>,
+    /// Whose file a device began with.
+    originals: BTreeMap<DeviceNo, DeviceNo>,
 }
 
 /// A device's file, and the copies of it.
@@ -75,7 +77,8 @@ impl Survival {
     pub(super) fn started(&mut self, at: Ms, device: DeviceNo, copy_of: Option<DeviceNo>) {
         self.devices.entry(device).or_default().runs = true;
         if let Some(original) = copy_of {
-            self.devices.entry(original).or_default().copied.push(at);
+            self.originals.insert(device, original);
+            self.copied(original, at);
         }
     }
 
@@ -89,7 +92,16 @@ impl Survival {
         let files = self.devices.entry(device).or_default();
         files.life += 1;
         files.parted.push(Parted { at, to });
-        files.copied.push(to);
+        self.copied(device, to);
+    }
+
+    /// A copy of a file was made that is used: of what its device wrote, and those whose file it began with.
+    fn copied(&mut self, device: DeviceNo, at: Ms) {
+        let mut of = Some(device);
+        while let Some(device) = of {
+            self.devices.entry(device).or_default().copied.push(at);
+            of = self.originals.get(&device).copied();
+        }
     }
 
     pub(super) fn hub_restored(&mut self, at: Ms, to: Ms) {

@@ -237,7 +237,7 @@ fn unwritten(
         model.survival().survives(commit) && !is_given_up(model, scope, row, column, *node)
     };
     let written = (0..row.cells[column].nodes().len() as NodeNo).find(stays);
-    match written.filter(|_| row.deaths.is_empty()) {
+    match written.filter(|_| row.deaths.is_empty() && !scope.is_defaulted(row, column)) {
         None => Ok(()),
         Some(node) => Err(format!(
             "{} shows {} as if nobody had written it, although {} did",

@@ -89,24 +89,24 @@ impl Shape {
         versions.filter(|column| column.role != Role::Absent).map(|column| column.name.as_str()).collect()
     }
 
-    /// Table and name of the columns under which not all replicas hold the same, by right: those that some version drops,
-    /// and later names of those that others know by an earlier one.
-    pub(crate) fn unshared(&self) -> BTreeSet<(String, String)> {
-        let mut unshared = BTreeSet::new();
+    /// By table and name, the columns whose cells not all replicas hold alike, by right: `None` for those that some version
+    /// drops; and the first name of those that have a later one, which a replica without a schema takes for another column.
+    pub(crate) fn unshared(&self) -> BTreeMap<(String, String), Option<String>> {
+        let mut unshared = BTreeMap::new();
         for (table, shape) in self.tables.iter().enumerate() {
             let tables = || self.versions.iter().map(|version| &version.tables[table]);
             let Some(known_as) = tables().find(|table| table.is_here()).map(|table| &table.name) else {
                 continue;
             };
             for column in 0..shape.columns.len() {
-                let names = tables().map(|table| &table.columns[column]);
-                let mut names = names.filter(|column| column.role != Role::Absent).map(|column| &column.name);
-                let first = names.next().filter(|_| !self.is_dropped(table, column));
+                let mut names = tables().map(|table| &table.columns[column]);
+                let Some(first) = names.find(|column| column.role != Role::Absent) else { continue };
+                let kept = Some(&first.name).filter(|_| !self.is_dropped(table, column));
                 let others = self
                     .names_of(table, column)
                     .into_iter()
-                    .filter(|name| first.is_none_or(|first| first != name));
-                unshared.extend(others.map(|name| (known_as.clone(), name.to_owned())));
+                    .filter(|name| kept.is_none_or(|kept| kept != name));
+                unshared.extend(others.map(|name| ((known_as.clone(), name.to_owned()), kept.cloned())));
             }
         }
         unshared

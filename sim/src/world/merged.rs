@@ -3,7 +3,7 @@
 //! A replica tells a peer that it has never met all it knows. So a copy of the file is asked: the
 //! file itself would remember that it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -20,8 +20,8 @@ use super::watched::scope_name;
 /// Rows by table and identity.
 pub(super) type Words = BTreeMap<String, String>;
 
-/// Columns, with their tables: those that replicas need not agree on.
-pub(super) type Columns = BTreeSet<(String, String)>;
+/// Columns, with their tables, that replicas need not agree on, or that they know by this name.
+pub(super) type Columns = BTreeMap<(String, String), Option<String>>;
 
 /// How much is asked for at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -95,15 +95,24 @@ fn describe(row: &RowChange, table: &str, columns: &[String], but: &Columns) -> 
         words.push_str(" undone");
     }
     let alive = life.is_alive() || life.is_empty();
-    let mut cells: Vec<_> = row.cells.iter().filter(|cell| alive && life.covers(cell.version)).collect();
-    cells.sort_by_key(|cell| columns.get(cell.column as usize));
-    for cell in cells {
-        let column = columns.get(cell.column as usize).map_or("?", String::as_str);
-        if !but.is_empty() && but.contains(&(table.to_owned(), column.to_owned())) {
-            continue;
-        }
+    let mut cells = BTreeMap::new();
+    for cell in row.cells.iter().filter(|cell| alive && life.covers(cell.version)) {
+        let name = columns.get(cell.column as usize).map_or("?", String::as_str);
+        let known_as = match but.is_empty() {
+            true => None,
+            false => but.get(&(table.to_owned(), name.to_owned())),
+        };
+        let name = match known_as {
+            Some(None) => continue,
+            Some(Some(first)) => first,
+            None => name,
+        };
+        let held = cells.entry(name).or_insert((cell.version, &cell.value));
+        *held = (*held).max((cell.version, &cell.value));
+    }
+    for (column, (version, value)) in cells {
         // Writing to a string cannot fail.
-        let _ = write!(words, ", {column} = {} @{:?}", cell.value, cell.version);
+        let _ = write!(words, ", {column} = {value} @{version:?}");
     }
     words
 }

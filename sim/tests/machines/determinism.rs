@@ -33,5 +33,5 @@ fn a_story_gives_the_same_trace_every_time() {
 #[test]
 fn the_trace_is_the_same_on_every_machine() {
     let (outcome, _) = must_converge(&small());
-    assert_eq!(outcome.trace_hash, "dd3e4cb1c7d22f674b990c2c46c2f2d8b69e297812842b51e4ee43963f13e2f5");
+    assert_eq!(outcome.trace_hash, "3b2db04a25bcf5363a72f8052f62cbcac9f05aa067f7f7fea6323b2706f5fe7f");
 }
