@@ -79,7 +79,10 @@ impl Replica {
     /// When it is no whole bundle, not for this replica, or its sender has to hear of something first:
     /// [`BundleError::way_out`] says what. When the file cannot be written; what was merged before stays then.
     pub fn import(&self, input: impl Read + Seek, options: &ImportOptions) -> Result<Imported, BundleError> {
-        bundle::import(&mut self.clone(), input, options)
+        let imported = bundle::import(&mut self.clone(), input, options);
+        // A client at work has something to pass on, also where the import was cut off.
+        self.notify_committed();
+        imported
     }
 
     /// The earliest sign in these changes that a site has had two lives.

@@ -24,10 +24,15 @@ impl Store for Replica {
         })?;
         self.readers().publish(&shown);
         if let StoreReply::Applied(outcomes) = &reply {
+            let mut any = false;
             for outcome in outcomes {
                 if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
                     self.readers().publish(&committed.shown);
+                    any = true;
                 }
+            }
+            if any {
+                self.notify_others();
             }
         }
         Ok(reply)
