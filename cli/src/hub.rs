@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pocketsync::driver::{HubOptions, HubServer};
-use pocketsync::http::{HttpHub, HttpHubOptions};
+use pocketsync::driver::HubServer;
+use pocketsync::http::HttpHub;
 use pocketsync::runtime::TokioRuntime;
 use pocketsync::store::{HubStore, HubStoreOptions};
 use pocketsync::transport::TransportError;
@@ -17,6 +17,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use crate::admission::{self, HubAdmission};
 use crate::failure::{self, Context, Failure, Outcome};
+use crate::limits::HubLimits;
 use crate::output::print;
 use crate::signals::Signals;
 use crate::tls::HubTls;
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     admission: HubAdmission,
     #[command(flatten)]
     tls: HubTls,
+    #[command(flatten)]
+    limits: HubLimits,
 }
 
 /// Serves until a signal comes.
@@ -67,12 +70,13 @@ pub(crate) fn run(args: Args) -> failure::Result {
         let mut signals = Signals::listen()?;
         let listener =
             TcpListener::bind(&addresses[..]).await.map_err(|error| cannot_listen(&args, &error))?;
-        let data = args.data.clone();
-        let store = tokio::task::spawn_blocking(move || open(&data)).await.context("the store")??;
+        let (data, options) = (args.data.clone(), args.limits.store());
+        let store =
+            tokio::task::spawn_blocking(move || open(&data, options)).await.context("the store")??;
         let runtime = Arc::new(TokioRuntime::current());
         let (admission, watch) = admission::open(asked, &runtime)?;
-        let (server, driver) = HubServer::new(store, admission, runtime.clone(), HubOptions::default());
-        let http = HttpHub::new(server.clone(), runtime, HttpHubOptions::default());
+        let (server, driver) = HubServer::new(store, admission, runtime.clone(), args.limits.hub());
+        let http = HttpHub::new(server.clone(), runtime, args.limits.http());
         let driver = tokio::spawn(driver);
         if let Some(watch) = watch {
             tokio::spawn(watch(server.clone()));
@@ -95,9 +99,9 @@ pub(crate) fn run(args: Args) -> failure::Result {
     })
 }
 
-fn open(data: &std::path::Path) -> failure::Result<HubStore> {
+fn open(data: &std::path::Path, options: HubStoreOptions) -> failure::Result<HubStore> {
     std::fs::create_dir_all(data).context(format!("cannot make the folder {}", data.display()))?;
-    HubStore::open(data.join("hub.db"), HubStoreOptions::default()).context("cannot open the hub's store")
+    HubStore::open(data.join("hub.db"), options).context("cannot open the hub's store")
 }
 
 fn cannot_listen(args: &Args, error: &std::io::Error) -> Failure {

@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod failure;
 mod hub;
+mod limits;
 mod logging;
 mod meter;
 mod migrate;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pocketsync::ReplicaOptions;
-use pocketsync::store::sqlite::{Parked, Replica};
+use pocketsync::store::sqlite::{Parked, ParkedReason, Replica};
 use serde::Serialize;
 
 use crate::failure::{Context, Failure, Outcome, Result};
@@ -13,12 +13,16 @@ use crate::replica;
 /// The fewest digits of a handle that name a row.
 const MIN_HANDLE: usize = 4;
 
-/// Lists the rows that are held and cannot be shown
+/// Lists the rows that are held and cannot be shown, and the changes that the hub did not take
 ///
 /// Nothing of a parked row is lost: other devices are told of it, and it is shown as soon as what is in its way is
 /// gone. Each is listed with the reason, in words, and with its values. Most need nothing: a row whose parent has not
 /// arrived waits for it, and what refers to a row that lost its UNIQUE key shows the one that has it. Rename or delete
 /// the row that is in the way, or change the schema, and the parked one comes by itself.
+///
+/// A change that is "not allowed" was made here, and the hub did not take it, because the device's token does not
+/// give it the right. The row is as the others have it, and the change is kept here: get the right and --retry, which
+/// writes it once more, or --discard it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,10 +40,11 @@ pub(crate) struct Args {
     /// As JSON, on one line
     #[arg(long)]
     json: bool,
-    /// Tries first to show them all
+    /// Tries first to show them all, and writes once more what was not allowed
     #[arg(long, conflicts_with = "discard")]
     retry: bool,
-    /// Deletes a row for good, on every device: the handle that is listed, or how it begins
+    /// Deletes a row for good, on every device, or forgets a change that was not allowed: the handle that is listed, or how
+    /// it begins
     #[arg(long, value_name = "HANDLE")]
     discard: Option<String>,
 }
@@ -82,12 +87,15 @@ fn discard(args: &Args, handle: &str) -> Result<()> {
             return Err(Failure::new(message).hint(list));
         }
     };
-    replica.discard_parked(&row.table, &row.row).context("not discarded")?;
+    let told = if row.reason == ParkedReason::NotAllowed {
+        replica.discard_refused(&row.table, &row.row).context("not discarded")?;
+        "is forgotten; nobody else has heard of it"
+    } else {
+        replica.discard_parked(&row.table, &row.row).context("not discarded")?;
+        "is deleted, here and on every device that this one syncs with"
+    };
     if !args.json {
-        print(&format!(
-            "{} of {} is deleted, here and on every device that this one syncs with\n",
-            row.handle, row.table
-        ))?;
+        print(&format!("{} of {} {told}\n", row.handle, row.table))?;
     }
     Ok(())
 }

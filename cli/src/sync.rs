@@ -68,6 +68,9 @@ pub(crate) struct Args {
     /// At a wss:// or https:// address: trusts these certificates (PEM) in place of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Gives the file a new site first: for one that was synced under another account before
+    #[arg(long)]
+    new_site: bool,
     /// Stays, and syncs every change as it happens
     #[arg(long)]
     watch: bool,
@@ -109,6 +112,10 @@ struct Report {
 pub(crate) fn run(args: Args) -> Result {
     let token = token::resolve(args.token.clone(), args.token_file.as_ref())?;
     let replica = replica::open_tracked(&args.file)?;
+    if args.new_site {
+        let site = replica.take_new_site().context("cannot take a new site")?;
+        tracing::info!(%site, "the file has a new site");
+    }
     crate::asynchronous(async {
         let mut signals = Signals::listen()?;
         let meter = Arc::new(Meter::default());
@@ -155,6 +162,8 @@ pub(crate) fn run(args: Args) -> Result {
         };
         let outcome = outcome?;
         if !args.watch {
+            // What was parked last the client may not have counted.
+            let parked = replica::inspect(&args.file)?.parked;
             let report = Report {
                 in_sync: outcome == Outcome::Done,
                 sent_bytes: meter.total().sent,
@@ -162,7 +171,7 @@ pub(crate) fn run(args: Args) -> Result {
                 changed_rows,
                 changed_rows_in_peer,
                 pending: if outcome == Outcome::Done { 0 } else { status.pending },
-                parked: status.parked,
+                parked,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             };
             say(&args, &report)?;

@@ -27,6 +27,7 @@ const TOKEN_BYTES: usize = 32;
 Examples:
   pocketsync token new --file tokens.toml --name phone --scope notes --read --write > phone.token
   pocketsync token new --file tokens.toml --name screen --scope 'team-*' --read --expires 30d
+  pocketsync token new --file tokens.toml --name guest --scope notes --read --write-table comment
   pocketsync token list --file tokens.toml
   pocketsync token revoke --file tokens.toml phone
   pocketsync hub --data ./hub --tokens tokens.toml
@@ -60,7 +61,7 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-#[command(group(ArgGroup::new("rights").args(["read", "write"]).required(true).multiple(true)))]
+#[command(group(ArgGroup::new("rights").args(["read", "write", "write_table"]).required(true).multiple(true)))]
 struct New {
     /// The file with what every token may do; made if it is missing
     #[arg(long, value_name = "FILE")]
@@ -68,6 +69,9 @@ struct New {
     /// Whose token this is, in the hub's words and yours
     #[arg(long)]
     name: String,
+    /// Whose it is, if it is another token of somebody who has one: the first one's name
+    #[arg(long)]
+    identity: Option<String>,
     /// Where it is good: a scope, `*` for any characters; may be given several times
     #[arg(long, value_name = "PATTERN", required = true)]
     scope: Vec<ScopePattern>,
@@ -77,6 +81,12 @@ struct New {
     /// Its changes are taken
     #[arg(long)]
     write: bool,
+    /// Its changes are taken in this table and no other; may be given several times
+    #[arg(long, value_name = "TABLE", conflicts_with = "write")]
+    write_table: Vec<String>,
+    /// Of its changes only those are taken that it made itself, not what it brings of other devices
+    #[arg(long)]
+    no_relay: bool,
     /// When that ends: 90m, 12h, 30d or 4w from now
     #[arg(long, value_name = "TIME", value_parser = span)]
     expires: Option<Duration>,
@@ -85,9 +95,12 @@ struct New {
 #[derive(Serialize)]
 struct Listed {
     name: String,
+    identity: String,
     scopes: Vec<String>,
     read: bool,
     write: bool,
+    relay: bool,
+    write_tables: Option<Vec<String>>,
     expires: Option<String>,
     expired: bool,
 }
@@ -107,8 +120,13 @@ fn make(new: New) -> Result {
     let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     // A name for those who find it in a log.
     let token = format!("pocketsync_{digits}");
-    let rights = Rights { read: new.read, write: new.write, relay: new.write };
+    let write = new.write || !new.write_table.is_empty();
+    let rights = Rights { read: new.read, write, relay: write && !new.no_relay };
     let mut entry = TokenEntry::new(&new.name, TokenDigest::of(&token), new.scope, rights);
+    entry.identity = new.identity;
+    if !new.write_table.is_empty() {
+        entry.write_tables = Some(new.write_table.into_iter().collect());
+    }
     entry.expires_at_ms = new.expires.map(|span| (now() + span).as_millis() as u64);
     change(&new.file, true, |text| {
         if text.entries.iter().any(|other| other.name == new.name) {
@@ -131,9 +149,12 @@ fn list(file: &Path, json: bool) -> Result {
         .iter()
         .map(|entry| Listed {
             name: entry.name.clone(),
+            identity: entry.identity.as_ref().unwrap_or(&entry.name).clone(),
             scopes: entry.scopes.iter().map(ToString::to_string).collect(),
             read: entry.rights.read,
             write: entry.rights.write,
+            relay: entry.rights.relay,
+            write_tables: entry.write_tables.as_ref().map(|tables| tables.iter().cloned().collect()),
             expires: entry.expires().map(|date| date.to_string()),
             expired: entry.expires_at_ms.is_some_and(|at| at <= now_ms),
         })
@@ -148,8 +169,13 @@ fn list(file: &Path, json: bool) -> Result {
     }
     let mut table = Table::new(["name", "scopes", "rights", "expires"]);
     for token in listed {
-        let rights: Vec<&str> =
-            [(token.read, "read"), (token.write, "write")].iter().filter(|it| it.0).map(|it| it.1).collect();
+        let write = match &token.write_tables {
+            Some(tables) => format!("write {}", tables.join(" and ")),
+            None => "write".to_owned(),
+        };
+        let own = (token.write && !token.relay, "its own only".to_owned());
+        let rights = [(token.read, "read".to_owned()), (token.write, write), own];
+        let rights: Vec<String> = rights.into_iter().filter(|it| it.0).map(|it| it.1).collect();
         let expires = match (token.expires, token.expired) {
             (None, _) => Cell::text("never").styled(FAINT),
             (Some(date), false) => Cell::text(&date),

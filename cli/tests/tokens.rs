@@ -85,7 +85,16 @@ fn a_token_is_made_listed_and_revoked() {
     let left = std::fs::read_to_string(&tokens).unwrap();
     assert!(!left.contains("phone") && left.contains("screen"), "{left}");
     let json = stdout(&expect(0, ["token", "list", "--file", file, "--json"]));
-    assert!(json.contains(r#""name":"screen","scopes":["*"],"read":true,"write":false"#), "{json}");
+    let listed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["identity"]), (&"screen".into(), &"screen".into()));
+    assert_eq!(listed[0]["scopes"], serde_json::json!(["*"]));
+    assert_eq!([&listed[0]["read"], &listed[0]["write"]], [true, false]);
+    let output =
+        new("guest", &["--scope", "notes", "--write-table", "comment", "--no-relay", "--identity", "bob"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let listed = stdout(&expect(0, ["token", "list", "--file", file]));
+    assert!(listed.contains("write comment, its own only"), "{listed}");
+    expect(0, ["token", "revoke", "--file", file, "guest"]);
     expect(0, ["token", "revoke", "--file", file, "screen"]);
     assert!(stdout(&expect(0, ["token", "list", "--file", file])).contains("nobody gets in"));
 }
@@ -162,13 +171,14 @@ fn a_token_says_where_and_what_and_is_followed_while_it_changes() {
         &tokens,
         "phone-2",
         &phone_token,
-        &["--scope", "notes", "--read", "--write", "--expires", "1h"],
+        &["--identity", "phone", "--scope", "notes", "--read", "--write", "--expires", "1h"],
     );
     wait_until("the screen shows it", PATIENCE, || notes(&screen) == ["one", "three", "two"]);
 
     // Who may only read does not write.
     write(&screen, "graffiti");
-    wait_until("the screen is told", PATIENCE, || sidecars[1].log().contains("no right to write"));
+    wait_until("the screen is told", PATIENCE, || sidecars[1].log().contains("may not make"));
+    wait_until("it is as before", PATIENCE, || notes(&screen) == ["one", "three", "two"]);
     assert_eq!(notes(&phone), ["one", "three", "two"]);
     for sidecar in &mut sidecars {
         assert!(sidecar.runs(), "{}", sidecar.log());

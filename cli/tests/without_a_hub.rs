@@ -38,7 +38,8 @@ impl Desk {
 
     fn export(&self, file: &str, bundle: &str, more: &[&str]) -> Value {
         let (file, bundle) = (self.path(file), self.path(bundle));
-        let all = ["export", text(&file), "--to", text(&bundle), "--json"].into_iter().chain(more.iter().copied());
+        let all =
+            ["export", text(&file), "--to", text(&bundle), "--json"].into_iter().chain(more.iter().copied());
         json(&stdout(&expect(0, all)))
     }
 

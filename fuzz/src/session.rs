@@ -71,6 +71,7 @@ fn config(u: &mut Input<'_>) -> Result<SessionConfig> {
 struct Told {
     identity: bool,
     met: bool,
+    judged: bool,
     held: Vec<Cursor>,
     extracted: Vec<Cursor>,
     /// How many frames came that may have asked whether we are there.
@@ -202,6 +203,7 @@ impl Rig {
         match &reply {
             Ok(StoreReply::Identity(_)) => self.told.identity = true,
             Ok(StoreReply::Met(_)) => self.told.met = true,
+            Ok(StoreReply::Judged(Some(_))) => self.told.judged = true,
             Ok(StoreReply::Extracted(extracted)) => self.told.extracted.push(extracted.to.clone()),
             Ok(StoreReply::Applied(outcomes)) => {
                 let held = outcomes.iter().filter_map(|outcome| match outcome {
@@ -223,8 +225,10 @@ impl Rig {
         let verdict = if u.ratio(1, 8u8)? {
             Err(WireError { code: ErrorCode::Forbidden, message: String::new(), retry_after_ms: None })
         } else {
-            let rights = Rights { read: !u.ratio(1, 8u8)?, write: !u.ratio(1, 8u8)?, relay: true };
-            Ok(Admitted::new("somebody", rights))
+            let rights =
+                Rights { read: !u.ratio(1, 8u8)?, write: !u.ratio(1, 8u8)?, relay: !u.ratio(1, 8u8)? };
+            let admitted = Admitted::new("somebody", rights);
+            Ok(if u.ratio(1, 8u8)? { admitted.writing(["note"]) } else { admitted })
         };
         self.session.handle_admission(self.now, verdict);
         Ok(())
@@ -340,6 +344,7 @@ impl Rig {
                 self.told.pings = self.told.pings.checked_sub(1).expect("an answer that nobody asked for");
             }
             Message::Error(_) | Message::Bye => assert!(self.session.is_over()),
+            Message::Refused(_) => assert!(self.told.judged, "a refusal that the store knows nothing of"),
             Message::Ping(_) => {}
         }
     }

@@ -30,7 +30,7 @@ pub struct Open;
 #[async_trait]
 impl Admission for Open {
     async fn admit(&self, _request: &AdmitRequest) -> Result<Admitted, WireError> {
-        Ok(Admitted::new("anyone", Rights::ALL))
+        Ok(Admitted::anybody("anyone", Rights::ALL))
     }
 }
 
@@ -128,7 +128,7 @@ impl fmt::Debug for SharedToken {
 impl Admission for SharedToken {
     async fn admit(&self, request: &AdmitRequest) -> Result<Admitted, WireError> {
         match &request.token {
-            Some(token) if self.digest.is_of(token) => Ok(Admitted::new("shared token", Rights::ALL)),
+            Some(token) if self.digest.is_of(token) => Ok(Admitted::anybody("shared token", Rights::ALL)),
             Some(_) => Err(refused(ErrorCode::Unauthorized, "the token is not the right one")),
             None => Err(refused(ErrorCode::Unauthorized, "a token is needed")),
         }

@@ -109,7 +109,8 @@ impl Problem {
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden | ErrorCode::SiteTaken => StatusCode::FORBIDDEN,
+        ErrorCode::Quota => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::Gap | ErrorCode::Replaced | ErrorCode::ClockAhead => StatusCode::CONFLICT,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
@@ -120,7 +121,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
 }
 
 fn code_of(problem: &Problem) -> ErrorCode {
-    const KNOWN: [ErrorCode; 12] = [
+    const KNOWN: [ErrorCode; 14] = [
         ErrorCode::BadMessage,
         ErrorCode::Protocol,
         ErrorCode::Unauthorized,
@@ -133,6 +134,8 @@ fn code_of(problem: &Problem) -> ErrorCode {
         ErrorCode::Store,
         ErrorCode::Closing,
         ErrorCode::Replaced,
+        ErrorCode::SiteTaken,
+        ErrorCode::Quota,
     ];
     if let Some(known) = KNOWN.into_iter().find(|code| code.name() == problem.code) {
         return known;

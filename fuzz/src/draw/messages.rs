@@ -7,7 +7,7 @@ use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, Message, PROTOCOL, Push, PushSeen, Welcome, WireError,
+    Ack, Body, ErrorCode, Hello, Message, PROTOCOL, Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 
 use super::changes::changeset;
@@ -39,6 +39,7 @@ impl Known {
                 (vec![push.from.clone(), push.to.clone()], None)
             }
             Message::Ack(ack) => (vec![ack.cursor.clone()], None),
+            Message::Refused(refused) => (vec![refused.from.clone()], None),
             _ => return,
         };
         self.cursors.extend(cursors);
@@ -122,18 +123,20 @@ impl Known {
     }
 
     fn push(&self, u: &mut Input<'_>) -> Result<Push> {
-        let body = match u.int_in_range(0..=7u8)? {
-            0 => Body::Empty,
-            1 => Body::Plain(bytes(u, 100)?.into()),
-            2 => Body::Lz4(bytes(u, 100)?.into()),
-            _ => Body::seal(&changeset(u)?, u.arbitrary()?),
-        };
-        Ok(Push { from: self.cursor(u)?, to: self.cursor(u)?, last: u.arbitrary()?, body })
+        Ok(Push { from: self.cursor(u)?, to: self.cursor(u)?, last: u.arbitrary()?, body: body(u)? })
+    }
+
+    fn refused(&self, u: &mut Input<'_>) -> Result<Refused> {
+        let count = u.int_in_range(0..=3u16)?;
+        let refusals = (0..count).map(|reason| Ok(Refusal { reason, parts: body(u)? }));
+        let refusals = refusals.collect::<Result<_>>()?;
+        let states = if u.arbitrary()? { Some(body(u)?) } else { None };
+        Ok(Refused { from: self.cursor(u)?, refusals, states })
     }
 
     /// Any message.
     pub(crate) fn message(&self, u: &mut Input<'_>, scope: &Scope) -> Result<Message> {
-        Ok(match u.int_in_range(0..=11u8)? {
+        Ok(match u.int_in_range(0..=12u8)? {
             0 | 1 => Message::Hello(self.hello(u, scope)?),
             2 | 3 => Message::Welcome(self.welcome(u)?),
             4 | 5 => Message::Push(self.push(u)?),
@@ -141,6 +144,7 @@ impl Known {
             7 | 8 => Message::Ack(Ack { cursor: self.cursor(u)? }),
             9 => Message::Ping(u.arbitrary()?),
             10 => Message::Pong(u.arbitrary()?),
+            11 => Message::Refused(self.refused(u)?),
             _ if u.arbitrary()? => Message::Bye,
             _ => Message::Error(WireError {
                 code: ErrorCode::from(u.int_in_range(0..=13u16)?),
@@ -149,6 +153,15 @@ impl Known {
             }),
         })
     }
+}
+
+fn body(u: &mut Input<'_>) -> Result<Body> {
+    Ok(match u.int_in_range(0..=7u8)? {
+        0 => Body::Empty,
+        1 => Body::Plain(bytes(u, 100)?.into()),
+        2 => Body::Lz4(bytes(u, 100)?.into()),
+        _ => Body::seal(&changeset(u)?, u.arbitrary()?),
+    })
 }
 
 fn seen(u: &mut Input<'_>) -> Result<Seen> {

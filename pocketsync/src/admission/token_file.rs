@@ -2,7 +2,7 @@
 
 mod calendar;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
@@ -25,10 +25,13 @@ use super::reload::{self, ReloadError, Reloaded};
 ///
 /// ```toml
 /// [[token]]
-/// name = "phone"                    # the identity; unique in the file
+/// name = "phone"                    # unique in the file
 /// sha256 = "bd3b0c1b7e6c5d2a…"      # of the token; the token itself is not kept
 /// scopes = ["notes", "team-*"]      # `*` stands for any characters
 /// rights = ["read", "write"]
+/// identity = "alice"                # whose it is; the name, where it is left out
+/// write_tables = ["todo", "note"]   # which tables it may write; all, where it is left out
+/// relay = false                     # it may only bring changes of its own; true, where it is left out
 /// expires = 2027-01-31T12:00:00Z    # may be left out
 /// ```
 ///
@@ -105,7 +108,9 @@ impl Admission for TokenFile {
             return Err(refused(ErrorCode::Unauthorized, "the token has expired"));
         }
         grant::check_scope(&entry.scopes, &request.scope)?;
-        let mut admitted = Admitted::new(&entry.name, entry.rights);
+        let identity = entry.identity.as_ref().unwrap_or(&entry.name);
+        let mut admitted = Admitted::new(identity, entry.rights);
+        admitted.write_tables.clone_from(&entry.write_tables);
         admitted.expires_at_ms = entry.expires_at_ms;
         Ok(admitted)
     }
@@ -115,15 +120,19 @@ impl Admission for TokenFile {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct TokenEntry {
-    /// Whose it is: the identity of its sessions.
+    /// What it is called; unique in its file.
     pub name: String,
+    /// Whose it is, if that is not what it is called: the identity of its sessions. A second token for one device has the
+    /// identity of the first, since the device's site is bound to it.
+    pub identity: Option<String>,
     /// The token's SHA-256.
     pub digest: TokenDigest,
     /// Where it is good.
     pub scopes: Vec<ScopePattern>,
-    /// What it may do there. Who may write may also bring again what others wrote, as a device does after a
-    /// hub was restored from a backup.
+    /// What it may do there.
     pub rights: Rights,
+    /// The tables that it may write; `None`: all.
+    pub write_tables: Option<BTreeSet<String>>,
     /// When that ends, in milliseconds since 1970; `None` for never.
     pub expires_at_ms: Option<u64>,
 }
@@ -136,7 +145,15 @@ impl TokenEntry {
         scopes: Vec<ScopePattern>,
         rights: Rights,
     ) -> Self {
-        TokenEntry { name: name.into(), digest, scopes, rights, expires_at_ms: None }
+        TokenEntry {
+            name: name.into(),
+            identity: None,
+            digest,
+            scopes,
+            rights,
+            write_tables: None,
+            expires_at_ms: None,
+        }
     }
 
     /// When that ends, as a date in UTC.
@@ -151,10 +168,19 @@ impl fmt::Display for TokenEntry {
         let quoted = |text: &str| toml::Value::from(text);
         let list = |items: Vec<String>| toml::Value::from(items);
         writeln!(f, "[[token]]\nname = {}\nsha256 = \"{}\"", quoted(&self.name), self.digest)?;
+        if let Some(identity) = &self.identity {
+            writeln!(f, "identity = {}", quoted(identity))?;
+        }
         writeln!(f, "scopes = {}", list(self.scopes.iter().map(ToString::to_string).collect()))?;
         let rights = [(self.rights.read, "read"), (self.rights.write, "write")];
         let rights = rights.iter().filter(|(has, _)| *has).map(|(_, right)| (*right).to_owned());
         writeln!(f, "rights = {}", list(rights.collect()))?;
+        if let Some(tables) = &self.write_tables {
+            writeln!(f, "write_tables = {}", list(tables.iter().cloned().collect()))?;
+        }
+        if self.rights.write && !self.rights.relay {
+            writeln!(f, "relay = false")?;
+        }
         match self.expires() {
             Some(date) => writeln!(f, "expires = {date}"),
             None => Ok(()),
@@ -198,9 +224,12 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Token {
     name: String,
+    identity: Option<String>,
     sha256: String,
     scopes: Vec<ScopePattern>,
     rights: Vec<Right>,
+    write_tables: Option<Vec<String>>,
+    relay: Option<bool>,
     expires: Option<Datetime>,
 }
 
@@ -209,16 +238,28 @@ impl Token {
         if self.name.trim().is_empty() {
             return Err("the name is empty".to_owned());
         }
+        if self.identity.as_ref().is_some_and(|identity| identity.trim().is_empty()) {
+            return Err("the identity is empty".to_owned());
+        }
         let digest = self.sha256.parse().map_err(|error: InvalidDigest| error.to_string())?;
-        let rights = Right::all_of(&self.rights);
+        let rights = Right::all_of(&self.rights, self.relay);
         if !rights.read && !rights.write {
             return Err("it has no rights; take the entry out, or give it \"read\" or \"write\"".to_owned());
         }
         if self.scopes.is_empty() {
             return Err("it has no scopes; [\"*\"] means all".to_owned());
         }
+        let write_tables = grant::tables(self.write_tables, rights)?;
         let expires_at_ms = self.expires.as_ref().map(calendar::unix_ms).transpose()?;
-        Ok(TokenEntry { name: self.name, digest, scopes: self.scopes, rights, expires_at_ms })
+        Ok(TokenEntry {
+            name: self.name,
+            identity: self.identity,
+            digest,
+            scopes: self.scopes,
+            rights,
+            write_tables,
+            expires_at_ms,
+        })
     }
 }
 

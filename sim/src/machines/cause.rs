@@ -24,7 +24,7 @@ impl Sorter {
 fn cause_of(kind: Option<u8>) -> Cause {
     match kind {
         Some(0 | 1) => Cause::Handshake,
-        Some(2 | 8) => Cause::Changes,
+        Some(2 | 8 | 9) => Cause::Changes,
         Some(3) => Cause::Acks,
         Some(5 | 6) => Cause::Heartbeat,
         _ => Cause::Errors,
@@ -34,14 +34,14 @@ fn cause_of(kind: Option<u8>) -> Cause {
 #[cfg(test)]
 mod tests {
     use pocketsync_core::lineage::Cursor;
-    use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen, WireError, frame};
+    use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen, Refused, WireError, frame};
 
     use super::*;
 
     fn cause_of_message(message: &Message) -> Cause {
         match message {
             Message::Hello(_) | Message::Welcome(_) => Cause::Handshake,
-            Message::Push(_) | Message::PushSeen(_) => Cause::Changes,
+            Message::Push(_) | Message::PushSeen(_) | Message::Refused(_) => Cause::Changes,
             Message::Ack(_) => Cause::Acks,
             Message::Error(_) | Message::Bye => Cause::Errors,
             Message::Ping(_) | Message::Pong(_) => Cause::Heartbeat,
@@ -55,6 +55,7 @@ mod tests {
         let messages = [
             Message::PushSeen(PushSeen { seen: Default::default(), push: push.clone() }),
             Message::Push(push),
+            Message::Refused(Refused { from: Cursor::ZERO, refusals: Vec::new(), states: None }),
             Message::Ack(Ack { cursor: Cursor::ZERO }),
             Message::Error(error),
             Message::Ping(7),

@@ -41,12 +41,13 @@ impl Rules {
                 tables[table].revivable = true;
             }
         }
-        for (table, rules) in shape.tables.iter().zip(&mut tables) {
+        for (number, (table, rules)) in shape.tables.iter().zip(&mut tables).enumerate() {
             let named_by = match &table.key {
                 Key::Natural { columns } => columns.as_slice(),
                 Key::Surrogate { .. } => &[],
             };
             rules.shifting_key = named_by.iter().any(|column| rules.references.contains(column));
+            rules.free.retain(|&column| !shape.is_dropped(number, column));
             rules.strategies = vec![Strategy::default(); table.columns.len()];
         }
         let mut rules = Rules { tables };

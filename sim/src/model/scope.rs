@@ -292,6 +292,10 @@ impl Scope {
         if matches!(role, Role::RowKey | Role::Tag) || is_absent(value) {
             return None;
         }
+        // What was not sent when a device dropped the column is lost by right.
+        if shape.is_dropped(table, column) {
+            return None;
+        }
         if let Role::Merges { .. } = role {
             let change = Change { commit, before: before.cloned(), after: value.clone() };
             self.changes.entry((number, column)).or_default().push(change);

@@ -128,12 +128,13 @@ impl Survival {
         files.is_some_and(|files| files.acks_of(commit).any(|acked| acked <= by))
     }
 
-    /// How many copies of its file were made so soon after a commit, and used: the engine may not have
-    /// noticed it in either.
-    pub fn copies_within(&self, commit: &Commitment, ms: Ms) -> u32 {
+    /// How many copies of a file that were used had a commit that the hub had not acknowledged when they
+    /// were made. Those who go on with them may each take it for theirs.
+    pub fn copies_unseen(&self, commit: &Commitment) -> u32 {
         let Some(files) = self.devices.get(&commit.device) else { return 0 };
-        let soon = |copied: &&Ms| (commit.at..=commit.at + ms).contains(*copied);
-        files.copied.iter().filter(soon).count() as u32
+        let acked = files.acks_of(commit).min();
+        let unseen = |copied: &&Ms| **copied >= commit.at && acked.is_none_or(|acked| acked >= **copied);
+        files.copied.iter().filter(unseen).count() as u32
     }
 
     /// Whether a row may be there twice, by right: a copy of the file that it was inserted in was

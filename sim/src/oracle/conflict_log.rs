@@ -1,7 +1,7 @@
 //! **What lost can be found**: a write that others overwrote without knowing of it is in a conflict log.
 //!
 //! Judged at the end of the quiet period, in rows that are shown and that nobody deleted: a write that is
-//! there to stay, whose value no device shows, and which no write that knew of it replaced, has lost to one
+//! there to stay, whose value is not shown, and which no write that knew of it replaced, has lost to one
 //! that did not know of it. Its value is in the log of the hub, or of a device.
 //!
 //! Logs have bounds, and live in files: nothing is judged where a file was put back or copied, of what is older
@@ -10,9 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::no_lost_write::{RIGHT_WITHIN_MS, is_given_up};
+use super::no_lost_write::RIGHT_WITHIN_MS;
 use super::{Case, Oracle, causality, words};
-use crate::history::{ConflictView, DeviceView, Event, Fault, Look, Phase, write_of};
+use crate::history::{ConflictView, DeviceView, Event, Fault, Look, Phase, is_absent, write_of};
 use crate::model::{CommitNo, Ledger, Mark, Model, Reader, Row, Scope};
 use crate::shape::{RowTag, WriteId};
 use crate::story::Ms;
@@ -81,7 +81,10 @@ impl Oracle for ConflictLog {
             if logs.iter().all(|log| log.len() < KEPT) {
                 let logged = logged(&logs);
                 let judged = Judged { model: &model, scope, at, logged: &logged };
-                judged.device(devices[0])?;
+                // Of each version of the schema.
+                let first: BTreeMap<usize, &DeviceView> =
+                    devices.iter().rev().map(|view| (view.version, *view)).collect();
+                first.into_values().try_for_each(|view| judged.device(view))?;
             }
         }
         Ok(())
@@ -125,10 +128,16 @@ impl Judged<'_> {
         let (model, scope) = (self.model, self.scope);
         let table = &model.shape().tables[tag.table];
         for &column in model.rules().free(tag.table) {
+            if is_absent(&view.rows[tag].cells[column]) {
+                continue;
+            }
             let cell = &row.cells[column];
+            // The names that others know.
+            let names = model.shape().names_of(tag.table, column);
             let stays = |commit: CommitNo| model.survival().survives(scope.commitment(commit));
             let shown = scope.shown(model.shape(), row, column, &view.rows[tag]);
-            let overwritten = cell.overwritten(stays);
+            // What may be lost with its device may as well have got through.
+            let overwritten = cell.overwritten(|_| true);
             for (node, write) in (0..).zip(cell.nodes()) {
                 let Mark::Stamp(id, _) = write.mark else { continue };
                 let by = scope.commitment(write.commit);
@@ -136,9 +145,9 @@ impl Judged<'_> {
                     && !overwritten[node as usize]
                     && !write.ambiguous
                     && stays(write.commit)
-                    && by.at + KEPT_MS > self.at
-                    && !is_given_up(model, scope, row, column, node);
-                if has_lost && !self.logged.contains(&(&*table.name, &*table.columns[column].name, id)) {
+                    && by.at + KEPT_MS > self.at;
+                let is_logged = || names.iter().any(|name| self.logged.contains(&(&*table.name, *name, id)));
+                if has_lost && !is_logged() {
                     return Err(format!(
                         "{id} in {}, by {}, was overwritten by somebody who did not know of it, and is in no log",
                         words::cell(model.shape(), tag, column),

@@ -16,7 +16,9 @@
 //! - A row is visible because somebody inserted it, or the schema itself.
 //!
 //! Where a [rule](super::Strategies) other than time decides between writes of a cell that did not know of each other, that cell
-//! is not judged here.
+//! is not judged here, nor the cells of a row that was deleted where the last writer may bring it back.
+//!
+//! Columns that some version of the schema drops are not judged: what was not sent goes with them.
 //!
 //! Where a copied file may have made two rows of one, what they show is not judged.
 //!
@@ -29,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Case, Oracle, words};
 use crate::history::{DeviceView, Event, Look, Phase, RowView, is_absent};
 use crate::model::{CommitNo, Ledger, Model, NodeNo, Reader, Row, Scope};
-use crate::shape::{Role, RowTag, Strategy};
+use crate::shape::{OnDelete, Role, RowTag, Strategy};
 use crate::story::Ms;
 use pocketsync_core::value::Value;
 
@@ -100,7 +102,7 @@ fn cells(model: &Model, scope: &Scope, row: &Row, shown: &RowView, view: &Device
     let shape = model.shape();
     let table = row.tag.table;
     for (column, (value, declared)) in shown.cells.iter().zip(&shape.tables[table].columns).enumerate() {
-        if is_absent(value) {
+        if is_absent(value) || shape.is_dropped(table, column) {
             continue;
         }
         match &declared.role {
@@ -252,7 +254,10 @@ fn unwritten(
 /// what somebody wrote who knew of the winner.
 pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize, node: NodeNo) -> bool {
     let by_rule = model.rules().strategy(row.tag.table, column) != Strategy::LastWriteWins;
-    if by_rule && !row.cells[column].is_chain() {
+    // What was written before a deletion stays lost, although a later change brings the row back.
+    let may_be_back =
+        model.rules().on_delete(row.tag.table) == OnDelete::LastWriterWins && !row.deaths.is_empty();
+    if may_be_back || by_rule && !row.cells[column].is_chain() {
         return true;
     }
     let survival = model.survival();

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use super::no_lost_write::{CORRECTION_MS, RIGHT_WITHIN_MS};
 use super::{Case, Oracle, causality, words};
-use crate::history::{DeviceView, Event, Look, Phase};
+use crate::history::{DeviceView, Event, Look, Phase, is_absent};
 use crate::model::{Cell, Ledger, Model, NodeNo, Reader, Row, Scope};
 use crate::shape::{OnDelete, RowTag, Strategy};
 use crate::story::Ms;
@@ -97,6 +97,9 @@ fn cells(model: &Model, scope: &Scope, row: &Row, view: &DeviceView) -> Result<(
             Strategy::HubWins => (all().find(|&node| was_first(model, scope, cell, node)), "hub_wins"),
             Strategy::ClientWins => (all().find(|&node| was_last(model, scope, cell, node)), "client_wins"),
         };
+        if is_absent(&view.rows[&row.tag].cells[column]) {
+            continue;
+        }
         let shown = scope.shown(model.shape(), row, column, &view.rows[&row.tag]);
         if let Some(winner) = winner.filter(|winner| shown != Some(*winner)) {
             let told = |node: NodeNo| {

@@ -5,9 +5,9 @@
 //! saw and wrote; nothing is known here of shares. An update adds the difference that its device saw, an
 //! insert its whole value.
 //!
-//! - What survives counts once. What is [legally lost](super::NoLostWrite) may count or not. What was in
-//!   a copy of a file that was made within [seconds](UNFOLDED_MS) of it, and used, may count twice: the file and
-//!   the copy both take it for new.
+//! - What survives counts once. What is [legally lost](super::NoLostWrite) may count or not. What was in a copy of a
+//!   file that was used, and that the hub had not acknowledged when the copy was made, may count twice: the file and the
+//!   copy may both take it for theirs, if its time was corrected since.
 //! - A `max` or `min` need not have noticed a value that the same device overwrote before the hub had it.
 //! - Of an element that several writes added, it is judged only whether anybody did, and whether it is
 //!   there where nobody removed it.
@@ -28,8 +28,6 @@ use crate::model::{Change, Commitment, Ledger, Model, Reader, RowNo, Scope};
 use crate::shape::{Merge, Role};
 use crate::story::Ms;
 
-/// A replica notices within this time what its application wrote.
-const UNFOLDED_MS: Ms = 5_000;
 /// Sums of more different values than this are not told apart.
 const MANY: usize = 1 << 14;
 
@@ -85,7 +83,7 @@ fn judge(model: &Model, view: &DeviceView) -> Result<(), String> {
         }
         for (column, declared) in model.shape().tables[tag.table].columns.iter().enumerate() {
             let Role::Merges { merge, .. } = &declared.role else { continue };
-            // What it began with is not told.
+            // What it began with is not told, where it is there at all.
             if model.shape().default_of(tag.table, column).is_some() {
                 continue;
             }
@@ -133,7 +131,7 @@ impl<'a> Cell<'a> {
                 before: change.before.as_ref(),
                 after: &change.after,
                 surely: u32::from(survives),
-                maybe: u32::from(!survives) + survival.copies_within(by, UNFOLDED_MS),
+                maybe: u32::from(!survives) + survival.copies_unseen(by),
                 noticed: again.is_none_or(|again| survival.was_acknowledged(by, again.at)),
             }
         };

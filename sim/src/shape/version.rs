@@ -4,7 +4,7 @@
 //! and column that any version has, under its latest name; each version says what it calls them, and
 //! which it has not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pocketsync_core::value::Value;
 use rusqlite::Connection;
@@ -74,6 +74,42 @@ impl Shape {
     /// The tables as a version has them; all there are where there is but one.
     pub fn tables_at(&self, version: usize) -> &[TableShape] {
         self.versions.get(version).map_or(&self.tables, |version| &version.tables)
+    }
+
+    /// Whether some version drops a column that the one before it has.
+    pub fn is_dropped(&self, table: usize, column: usize) -> bool {
+        let has = |version: &Version| version.tables[table].columns[column].role != Role::Absent;
+        self.versions.windows(2).any(|pair| has(&pair[0]) && !has(&pair[1]))
+    }
+
+    /// All names that a column has in any version.
+    pub fn names_of(&self, table: usize, column: usize) -> BTreeSet<&str> {
+        let versions =
+            (0..self.versions.len().max(1)).map(|version| &self.tables_at(version)[table].columns[column]);
+        versions.filter(|column| column.role != Role::Absent).map(|column| column.name.as_str()).collect()
+    }
+
+    /// Table and name of the columns under which not all replicas hold the same, by right: those that some version drops,
+    /// and later names of those that others know by an earlier one.
+    pub(crate) fn unshared(&self) -> BTreeSet<(String, String)> {
+        let mut unshared = BTreeSet::new();
+        for (table, shape) in self.tables.iter().enumerate() {
+            let tables = || self.versions.iter().map(|version| &version.tables[table]);
+            let Some(known_as) = tables().find(|table| table.is_here()).map(|table| &table.name) else {
+                continue;
+            };
+            for column in 0..shape.columns.len() {
+                let names = tables().map(|table| &table.columns[column]);
+                let mut names = names.filter(|column| column.role != Role::Absent).map(|column| &column.name);
+                let first = names.next().filter(|_| !self.is_dropped(table, column));
+                let others = self
+                    .names_of(table, column)
+                    .into_iter()
+                    .filter(|name| first.is_none_or(|first| first != name));
+                unshared.extend(others.map(|name| (known_as.clone(), name.to_owned())));
+            }
+        }
+        unshared
     }
 
     /// What a column shows that nobody has written, where not every version has it.

@@ -4,6 +4,7 @@
 //! whether the files are sound, and every replica what it has merged.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use pocketsync_core::store::STAGING_BYTES;
 use rusqlite::Connection;
@@ -44,7 +45,7 @@ impl<P: Parts> Run<'_, P> {
             let mut scopes: Vec<u32> = devices.iter().map(|view| view.scope).collect();
             scopes.sort_unstable();
             scopes.dedup();
-            let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes)?;
+            let merged = merged::of_hub(&self.hub.file, &self.dir, &scopes, &self.shape.unshared())?;
             let mut logs = logged::of_hub(&self.hub.file)?;
             hub.extend(merged.into_iter().map(|(scope, clocks)| {
                 let conflicts = Some(logs.remove(&scope).unwrap_or_default());
@@ -84,12 +85,12 @@ impl<P: Parts> Run<'_, P> {
             rows: shown.into_rows(),
             parked: Some(parked),
             clocks: match closely {
-                true => merged::of_device(&device.file, &self.dir, device.scope)?,
+                true => merged::of_device(&device.file, &self.dir, device.scope, &self.shape.unshared())?,
                 false => BTreeMap::new(),
             },
             journal: Some(told.journal),
             complaints: match closely {
-                true => Some(complaints(&life.app).map_err(failed)?),
+                true => Some(complaints(&device.file).map_err(failed)?),
                 false => None,
             },
             derived: match closely {
@@ -135,8 +136,10 @@ fn staged_bytes(app: &Connection) -> rusqlite::Result<u64> {
     app.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
 
-/// What is wrong with a file, by SQLite's own judgement.
-fn complaints(app: &Connection) -> rusqlite::Result<Vec<String>> {
+/// What is wrong with a file, by SQLite's own judgement. A connection that has used a full-text index before
+/// remembers what it looked like: its check does not ask whether others have changed it.
+fn complaints(file: &Path) -> rusqlite::Result<Vec<String>> {
+    let app = app::open(file)?;
     let mut complaints: Vec<String> = app
         .prepare_cached("PRAGMA integrity_check")?
         .query_map([], |row| row.get(0))?

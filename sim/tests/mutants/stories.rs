@@ -141,8 +141,8 @@ pub(crate) fn deciding() -> Scenario {
     scenario(
         r#"
         schema = { sql = "CREATE TABLE note(id INTEGER PRIMARY KEY, origin TEXT NOT NULL, title TEXT, body TEXT)" }
-        presence = { pattern = "flaky", online = "1s..2s", offline = "1s..3s" }
-        workload = { rate = "1/s", hot = 0.7, mix = { insert = 10, replace = 0, update = 90, delete = 0, rekey = 0 } }
+        presence = { pattern = "flaky", online = "1s..2s", offline = "2s..4s", cut = "closed" }
+        workload = { rate = "3/s", hot = 0, mix = { insert = 25, replace = 0, update = 75, delete = 0, rekey = 0 } }
         rules = [{ table = "note", strategy = "hub_wins" }, { table = "note", column = "body", strategy = "client_wins" }]
         "#,
     )

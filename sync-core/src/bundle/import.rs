@@ -95,19 +95,16 @@ fn introduce<R: Read + Seek>(
     let hello = &bundle.hello;
     // Under its new site, nobody holds anything of it.
     for _ in 0..2 {
-        let request = StoreRequest::Meet(Meet {
+        let peer = Meet {
             scope: options.scope.clone(),
             peer: Peer { site: hello.site, lineage: hello.lineage.clone(), head: hello.head.clone() },
             holding: hello.holdings.iter().find(|holding| holding.replica == us).cloned(),
             resumes: None,
             clock: None,
-        });
-        match replica.run(request)? {
-            StoreReply::Met(Met::Forked { site }) => us = site,
-            StoreReply::Met(Met::Resume(resume)) => {
-                return Ok(Introduced { us: resume.us.site, held: resume.holding });
-            }
-            _ => return Err(unexpected()),
+        };
+        match replica.hear_of(peer)? {
+            Met::Forked { site } => us = site,
+            Met::Resume(resume) => return Ok(Introduced { us: resume.us.site, held: resume.holding }),
         }
     }
     Err(unexpected())

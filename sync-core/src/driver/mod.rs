@@ -18,6 +18,6 @@ mod watch;
 
 pub use blocking::Blocking;
 pub use client::{Client, ClientOptions, Driver, SuspendError, SyncError};
-pub use hub::{HubCounters, HubDriver, HubOptions, HubServer, HubStatus, HubStopped};
+pub use hub::{HubCounters, HubDriver, HubOptions, HubServer, HubStatus, HubStopped, RateLimit};
 pub use local_store::{LocalStore, Summary};
 pub use status::{Failure, State, Status};

@@ -14,6 +14,9 @@ pub struct HubConfig {
     pub max_connections: usize,
     /// How many sessions one scope may have.
     pub max_sessions_per_scope: usize,
+    /// How many sessions one identity may have, in all scopes together. Does not hold where everybody has the same
+    /// identity.
+    pub max_sessions_per_identity: usize,
     /// How many bytes may wait in a connection's sink besides what the window allows.
     pub max_queued_bytes: usize,
     /// How many pieces of logs go to the store in one request, about.
@@ -31,7 +34,8 @@ impl Default for HubConfig {
         HubConfig {
             session,
             max_connections: 10_000,
-            max_sessions_per_scope: 1_000,
+            max_sessions_per_scope: 10_000,
+            max_sessions_per_identity: 1_000,
             max_queued_bytes: 1 << 20,
             max_group_chunks: 256,
             busy_retry_after_ms: 5_000,

@@ -29,6 +29,7 @@ mod config;
 mod event;
 mod fanout;
 mod group;
+mod seat;
 
 pub use config::HubConfig;
 pub use event::{ConnId, HubOutput};
@@ -40,10 +41,10 @@ use bytes::Bytes;
 
 use crate::clock::Now;
 use crate::id::{Scope, SiteId};
-use crate::session::{Admitted, Deadline, Event, Output, RequestId, Session, wire_error};
+use crate::session::{Admitted, Deadline, Event, Output, RequestId, Session};
 use crate::store::{StoreError, StoreErrorKind, StoreReply, StoreRequest};
 use crate::wire::{ErrorCode, WireError};
-use group::{Group, Groups, cancelled};
+use group::{Group, Groups};
 
 /// Many sessions on one store. See the [module](self) for how to run it.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Hub {
     config: HubConfig,
     conns: BTreeMap<ConnId, Conn>,
     scopes: BTreeMap<Scope, ScopeState>,
+    /// How many sessions each identity has.
+    identities: BTreeMap<String, usize>,
     requests: BTreeMap<RequestId, Asker>,
     /// When each connection wants to be woken.
     timers: BTreeSet<(Duration, ConnId)>,
@@ -67,6 +70,8 @@ struct Conn {
     session: Session,
     /// Where and who, once somebody asked for admission.
     place: Option<(Scope, SiteId)>,
+    /// Whose session this is, where it is somebody's own.
+    identity: Option<String>,
     /// What was handed out and is not sent yet.
     queued_bytes: usize,
     timer: Option<Deadline>,
@@ -87,6 +92,8 @@ struct ScopeState {
 enum Asker {
     Session(ConnId, RequestId),
     Group(Group),
+    /// Somebody who may come in, if the site is its own.
+    Binding(ConnId, Box<Admitted>),
 }
 
 impl Hub {
@@ -96,6 +103,7 @@ impl Hub {
             config,
             conns: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            identities: BTreeMap::new(),
             requests: BTreeMap::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -118,7 +126,7 @@ impl Hub {
         } else if self.conns.len() >= self.config.max_connections {
             session.fail_with(self.busy(ErrorCode::Overloaded, "the hub has too many connections"));
         }
-        self.conns.insert(conn, Conn { session, place: None, queued_bytes: 0, timer: None });
+        self.conns.insert(conn, Conn { session, place: None, identity: None, queued_bytes: 0, timer: None });
         self.touched.insert(conn);
         conn
     }
@@ -131,15 +139,6 @@ impl Hub {
     /// A connection's link is gone.
     pub fn handle_lost(&mut self, now: Now, conn: ConnId, reason: &str) {
         self.with_session(conn, |session| session.handle_lost(now, reason));
-    }
-
-    /// Answers [`HubOutput::Admit`].
-    pub fn handle_admission(&mut self, now: Now, conn: ConnId, verdict: Result<Admitted, WireError>) {
-        let verdict = match verdict {
-            Ok(admitted) => self.seat(now, conn).map(|()| admitted),
-            Err(error) => Err(error),
-        };
-        self.with_session(conn, |session| session.handle_admission(now, verdict));
     }
 
     /// A connection's sink took this many bytes that were handed out for it.
@@ -198,6 +197,7 @@ impl Hub {
                 self.with_session(conn, |session| session.handle_store(now, id, reply));
             }
             Some(Asker::Group(group)) => self.handle_group(now, group, reply),
+            Some(Asker::Binding(conn, admitted)) => self.handle_bound(now, conn, *admitted, reply),
             None => {}
         }
     }
@@ -256,26 +256,6 @@ impl Hub {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.conns.len()
-    }
-
-    /// Gives an admitted connection its place in its scope, and ends an older connection of the
-    /// same site: a device that comes back has lost its old link, whether or not we noticed.
-    fn seat(&mut self, now: Now, conn: ConnId) -> Result<(), WireError> {
-        let Some((scope, site)) = self.conns.get(&conn).and_then(|conn| conn.place.clone()) else {
-            return Err(wire_error(ErrorCode::BadMessage, "nobody asked"));
-        };
-        let full = self.busy(ErrorCode::Overloaded, "the scope has too many sessions");
-        let max = self.config.max_sessions_per_scope;
-        let state = self.scopes.entry(scope).or_default();
-        if state.members.len() >= max && !state.members.contains_key(&site) {
-            return Err(full);
-        }
-        if let Some(older) = state.members.insert(site, conn) {
-            let error = self.busy(ErrorCode::Replaced, "the replica has connected again, or has a clone");
-            self.close(now, older, error);
-            self.settle();
-        }
-        Ok(())
     }
 
     fn with_session(&mut self, conn: ConnId, input: impl FnOnce(&mut Session)) {
@@ -350,24 +330,6 @@ impl Hub {
                 return false;
             }
         }
-        true
-    }
-
-    /// Takes a connection whose session is over out of its scope. Says whether that gave the
-    /// session something to do.
-    fn leave(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.get_mut(&id) else { return false };
-        if !conn.session.is_over() {
-            return false;
-        }
-        let Some((scope, site)) = &conn.place else { return false };
-        let Some(state) = self.scopes.get_mut(scope) else { return false };
-        state.live.remove(&id);
-        if state.members.get(site) == Some(&id) {
-            state.members.remove(site);
-        }
-        let Some(request) = state.groups.cancel(id) else { return false };
-        conn.session.handle_store(Now::default(), request, cancelled());
         true
     }
 

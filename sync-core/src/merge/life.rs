@@ -65,6 +65,16 @@ impl Life {
         *self == Life::default()
     }
 
+    /// Birth, death and undone death, each alone.
+    pub const fn parts(&self) -> [Life; 3] {
+        let Life { born, died, undone } = *self;
+        [
+            Life { born, died: None, undone: None },
+            Life { born: None, died, undone: None },
+            Life { born: None, died: None, undone },
+        ]
+    }
+
     /// The versions that are set.
     pub fn versions(&self) -> impl Iterator<Item = Version> + use<> {
         [self.born, self.died, self.undone].into_iter().flatten()

@@ -31,6 +31,9 @@ pub struct SessionConfig {
     pub chunk_bytes: usize,
     /// The largest message that is put together, or decompressed.
     pub max_message_bytes: usize,
+    /// The largest row that is taken, by [`RowChange::weight`](crate::change::RowChange::weight): its key and the values of
+    /// the columns that changed.
+    pub max_row_bytes: usize,
     /// Whether to compress, where the other side reads it.
     pub compression: bool,
     /// Whether the other side should trust our wall clock over its own (a hub's clock is).
@@ -60,6 +63,7 @@ impl SessionConfig {
             window_bytes: 1 << 20,
             chunk_bytes: 256 << 10,
             max_message_bytes: 64 << 20,
+            max_row_bytes: 64 << 20,
             compression: true,
             keeps_time: false,
             max_drift_ms: 5 * 60 * 1_000,

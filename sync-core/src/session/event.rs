@@ -1,5 +1,6 @@
 //! What a session hands out.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use super::SessionEnd;
 use crate::id::{Scope, SiteId};
 use crate::lineage::Cursor;
-use crate::store::{Committed, StoreRequest};
+use crate::store::{Committed, Permit, StoreRequest};
 
 /// Names a store request, so that its reply finds back.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -78,6 +79,12 @@ pub struct Admitted {
     pub identity: String,
     /// What it may do.
     pub rights: Rights,
+    /// The tables that it may write, by the names that they have among replicas; `None`: all. What it writes elsewhere is
+    /// refused, change by change.
+    pub write_tables: Option<BTreeSet<String>>,
+    /// Whether a site that comes under this identity is its own from then on, and nobody else's. Not where everybody has
+    /// the same identity.
+    pub binds_site: bool,
     /// When that is over, as wall time in milliseconds since 1970; `None` for as long as the session
     /// lasts. A [`HubServer`](crate::driver::HubServer) ends the session then; a session by itself does not look.
     pub expires_at_ms: Option<u64>,
@@ -86,7 +93,38 @@ pub struct Admitted {
 impl Admitted {
     /// Lets in whom the token proved to be asking, for as long as the session lasts.
     pub fn new(identity: impl Into<String>, rights: Rights) -> Self {
-        Admitted { identity: identity.into(), rights, expires_at_ms: None }
+        Admitted {
+            identity: identity.into(),
+            rights,
+            write_tables: None,
+            binds_site: true,
+            expires_at_ms: None,
+        }
+    }
+
+    /// Lets anybody in, all as the same: sites are not bound to this identity, and what an identity may have each
+    /// site has.
+    pub fn anybody(identity: impl Into<String>, rights: Rights) -> Self {
+        Admitted { binds_site: false, ..Admitted::new(identity, rights) }
+    }
+
+    /// Takes only what it writes in these tables.
+    ///
+    /// ```
+    /// use pocketsync_core::session::{Admitted, Rights};
+    /// let admitted = Admitted::new("alice", Rights::ALL).writing(["todo", "note"]);
+    /// assert!(admitted.write_tables.unwrap().contains("todo"));
+    /// ```
+    #[must_use]
+    pub fn writing<T: Into<String>>(mut self, tables: impl IntoIterator<Item = T>) -> Self {
+        self.write_tables = Some(tables.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Which of its changes are taken.
+    pub fn permit(&self) -> Permit {
+        let Rights { write, relay, .. } = self.rights;
+        Permit { write, tables: self.write_tables.clone(), relay }
     }
 
     /// Only until then, as wall time in milliseconds since 1970.
@@ -104,9 +142,8 @@ pub struct Rights {
     pub read: bool,
     /// Whether its changes are taken.
     pub write: bool,
-    /// Whether it may bring changes that were made at other sites. For admission and stores to
-    /// agree on; a session does not look, because a device re-sends what a restored hub lost,
-    /// whoever wrote it.
+    /// Whether it may bring changes that were made at other sites, as a device does after a hub was restored from a
+    /// backup, or when it has met others without the hub.
     pub relay: bool,
 }
 
@@ -144,6 +181,12 @@ pub enum Event {
     /// Everything that we had when [`local_changed`](super::Session::local_changed) was last
     /// called is acknowledged. May come more than once.
     UpToDate,
+    /// The other side does not take some of our changes. They are out of our state, and kept aside with the reason; what
+    /// the other side has stands in their place.
+    Refused {
+        /// How many rows they were of.
+        rows: usize,
+    },
     /// A push was handed out.
     Sent {
         /// Its encoded size.

@@ -10,6 +10,7 @@
 //! Nothing of a handshake is stored but what [`Meet`] finds out, so a link that breaks between any
 //! two of its messages leaves no trace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::outbound::Outbound;
@@ -118,6 +119,7 @@ impl Session {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Admitting(hello) => match verdict {
                 Ok(admitted) => {
+                    self.permit = Arc::new(admitted.permit());
                     self.phase = Phase::Recognizing(hello, admitted.rights);
                     let scope = self.scope.clone();
                     self.ask(Asked::Identify, StoreRequest::Identify { scope });

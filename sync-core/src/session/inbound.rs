@@ -5,36 +5,44 @@ use std::sync::Arc;
 
 use super::outbound::cost;
 use super::{Asked, Event, Phase, Session};
+use crate::change::RowChange;
 use crate::clock::Now;
 use crate::lineage::{Cursor, Lineage};
 use crate::store::{Chunk, ChunkOutcome, StoreRequest};
 use crate::wire::{Ack, ErrorCode, Message, PushSeen};
 
 /// About how many bytes of changes go to the store in one request.
-const BATCH_BYTES: usize = 1 << 20;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// How many pushes go to the store in one request.
-const BATCH_PUSHES: usize = 64;
+pub(super) const BATCH_PUSHES: usize = 64;
 
-const NO_RIGHT_TO_WRITE: &str = "no right to write";
+pub(super) const NO_RIGHT_TO_WRITE: &str = "no right to write";
 
 /// Pushes between the wire and the store.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     /// Where the next push begins; runs ahead of the store. `None` until the handshake is done.
-    expected: Option<Cursor>,
+    pub(super) expected: Option<Cursor>,
     /// Whether a push came in this session.
     begun: bool,
     lineage: Arc<Lineage>,
     /// Pushes from before the handshake was done.
     early: VecDeque<PushSeen>,
     /// Pushes that the store has not been given.
-    queue: VecDeque<PushSeen>,
+    pub(super) queue: VecDeque<PushSeen>,
     /// What was received and is not acknowledged.
-    pending_bytes: usize,
+    pub(super) pending_bytes: usize,
     applying: Option<Batch>,
     caught_up: bool,
-    /// It may not write, and tried to. What it sends from now on is not looked at.
-    refused: bool,
+    /// It may not write what it sent, and cannot be told so change by change. What it sends from now on is not looked
+    /// at.
+    pub(super) refused: Option<&'static str>,
+    /// How many pushes the store is asked about, if it is.
+    pub(super) judging: Option<usize>,
+    /// How many pushes of the queue hold nothing that the other side may not do.
+    pub(super) judged: usize,
+    /// A push was refused; it is to come again, and what was under way behind it is passed over.
+    pub(super) again: bool,
     /// An acknowledgement that waits for what the merge wrote of its own.
     unsaid: Option<Cursor>,
 }
@@ -60,10 +68,16 @@ impl Session {
     }
 
     pub(super) fn handle_push(&mut self, now: Now, informed: PushSeen) {
-        if self.is_over() || self.inbound.refused {
+        if self.is_over() || self.inbound.refused.is_some() {
             return;
         }
         let inbound = &mut self.inbound;
+        if inbound.again {
+            if inbound.expected.as_ref() != Some(&informed.push.from) {
+                return;
+            }
+            inbound.again = false;
+        }
         let waiting =
             inbound.pending_bytes + inbound.early.iter().map(|early| cost(&early.push.body)).sum::<usize>();
         if waiting > 0 && waiting >= self.config.window_bytes {
@@ -94,23 +108,31 @@ impl Session {
     }
 
     /// Gives the store what has come, unless it is busy with earlier pushes.
-    fn pump_inbound(&mut self, now: Now) {
+    pub(super) fn pump_inbound(&mut self, now: Now) {
         let Phase::Live(link) = &self.phase else { return };
-        let (peer, write) = (link.peer, link.rights.write);
+        let peer = link.peer;
         let latest_ms = now
             .wall_ms
             .saturating_add_signed(link.trusted_offset_ms)
             .saturating_add(self.config.max_drift_ms);
         let inbound = &mut self.inbound;
-        if inbound.applying.is_some() || inbound.expected.is_none() || inbound.refused {
+        if inbound.applying.is_some()
+            || inbound.judging.is_some()
+            || inbound.expected.is_none()
+            || inbound.refused.is_some()
+        {
             return;
         }
+        let mut allowed = if self.permit.is_unlimited() { BATCH_PUSHES } else { inbound.judged };
         let mut batch = Batch { lasts: Vec::new(), bytes: 0, rows: 0 };
         let mut chunks = Vec::new();
         let mut weight = 0;
         let mut refused = None;
         while weight < BATCH_BYTES && chunks.len() < BATCH_PUSHES {
             let Some(PushSeen { push, .. }) = inbound.queue.front() else { break };
+            if allowed == 0 && !push.body.is_empty() {
+                break;
+            }
             let changeset = match push.body.open(self.config.max_message_bytes) {
                 Ok(changeset) => changeset,
                 Err(error) => {
@@ -118,8 +140,12 @@ impl Session {
                     break;
                 }
             };
-            if !write && !changeset.is_empty() {
-                refused = Some((ErrorCode::Forbidden, NO_RIGHT_TO_WRITE.to_owned()));
+            let rows = || changeset.tables.iter().flat_map(|table| &table.rows);
+            let largest = rows().map(RowChange::weight).max().unwrap_or(0);
+            if largest > self.config.max_row_bytes {
+                let most = self.config.max_row_bytes;
+                let message = format!("a row of {largest} bytes; this side takes rows of up to {most}");
+                refused = Some((ErrorCode::TooLarge, message));
                 break;
             }
             let ahead_ms = changeset.max_hlc().ms();
@@ -129,11 +155,12 @@ impl Session {
                 break;
             }
             let Some(PushSeen { push, seen }) = inbound.queue.pop_front() else { break };
+            allowed = allowed.saturating_sub(1);
+            inbound.judged = inbound.judged.saturating_sub(1);
             batch.lasts.push(push.last);
             batch.bytes += cost(&push.body);
             batch.rows += changeset.row_count();
-            weight +=
-                changeset.tables.iter().flat_map(|table| &table.rows).map(|row| row.weight()).sum::<usize>();
+            weight += rows().map(RowChange::weight).sum::<usize>();
             chunks.push(Chunk {
                 peer,
                 lineage: Arc::clone(&inbound.lineage),
@@ -150,20 +177,10 @@ impl Session {
             inbound.applying = Some(batch);
             let scope = self.scope.clone();
             self.ask(Asked::Apply, StoreRequest::Apply { scope, chunks });
-        } else if let Some((ErrorCode::Forbidden, _)) = refused {
-            inbound.refused = true;
-            inbound.queue.clear();
-            self.refuse_once_told();
         } else if let Some((code, message)) = refused {
             self.fail(code, message);
-        }
-    }
-
-    /// Ends the session of a peer that tried to write and may not, once it holds all that it may read: it will try
-    /// again in every session, and would never get further than the first pieces.
-    pub(super) fn refuse_once_told(&mut self) {
-        if self.inbound.refused && self.has_told() {
-            self.fail(ErrorCode::Forbidden, NO_RIGHT_TO_WRITE);
+        } else {
+            self.judge_inbound();
         }
     }
 

@@ -31,10 +31,12 @@
 mod config;
 mod end;
 mod event;
+mod giving_up;
 mod handshake;
 mod inbound;
 mod liveness;
 mod outbound;
+mod refusing;
 
 pub use config::SessionConfig;
 pub use end::SessionEnd;
@@ -44,13 +46,14 @@ pub(crate) use end::wire_error;
 pub(crate) use outbound::LivePush;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::clock::Now;
 use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
-use crate::store::{ChunkOutcome, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+use crate::store::{ChunkOutcome, Permit, StoreError, StoreReply, StoreRequest};
 use crate::wire::frame::{self, Assembler, FrameError};
 use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, PushSeen, WireError};
 use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced, Takes};
@@ -67,6 +70,8 @@ pub struct Session {
     any_scope: bool,
     scope: Scope,
     phase: Phase,
+    /// Which of the other side's changes are taken.
+    permit: Arc<Permit>,
     /// The largest frame that the other side takes.
     frame_bytes: usize,
     assembler: Assembler,
@@ -117,7 +122,9 @@ enum Asked {
     Identify,
     Meet,
     Extract,
+    Judge,
     Apply,
+    Refuse,
     Acked,
     ClockJumped,
     Announce,
@@ -150,6 +157,7 @@ impl Session {
             is_initiator,
             any_scope,
             phase,
+            permit: Arc::new(Permit::ALL),
             frame_bytes: MIN_FRAME_BYTES,
             inbound: Inbound::default(),
             liveness: Liveness::new(now),
@@ -196,7 +204,8 @@ impl Session {
             }
             Message::PushSeen(informed) if self.is_introduced() => self.handle_push(now, informed),
             Message::Ack(ack) if matches!(self.phase, Phase::Live(_)) => self.handle_ack(now, ack),
-            Message::Push(_) | Message::PushSeen(_) | Message::Ack(_) => {
+            Message::Refused(refused) if matches!(self.phase, Phase::Live(_)) => self.handle_refused(refused),
+            Message::Push(_) | Message::PushSeen(_) | Message::Ack(_) | Message::Refused(_) => {
                 self.fail(ErrorCode::BadMessage, "changes before an introduction");
             }
         }
@@ -225,14 +234,7 @@ impl Session {
     pub fn handle_store(&mut self, now: Now, id: RequestId, reply: Result<StoreReply, StoreError>) {
         let Some(asked) = self.asked.remove(&id) else { return };
         if self.is_over() || self.clock_jumped(now) {
-            // The application still hears what the merge changed.
-            if let (Asked::Apply, Ok(StoreReply::Applied(outcomes))) = (asked, reply) {
-                for outcome in outcomes {
-                    if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
-                        self.event(Event::Applied(committed));
-                    }
-                }
-            }
+            self.tell_late(asked, reply);
             return;
         }
         let reply = match reply {
@@ -244,10 +246,31 @@ impl Session {
             (Asked::Meet, StoreReply::Met(met)) => self.handle_met(now, met),
             (Asked::Extract, StoreReply::Extracted(extracted)) => self.handle_extracted(now, extracted),
             (Asked::Extract, StoreReply::Ahead) => self.measure_again(),
-            (Asked::Extract | Asked::Apply | Asked::Acked, StoreReply::Moved { site }) => self.fork(site),
+            (Asked::Extract | Asked::Apply | Asked::Refuse | Asked::Acked, StoreReply::Moved { site }) => {
+                self.fork(site)
+            }
+            (Asked::Judge, StoreReply::Judged(judgement)) => self.handle_judged(now, judgement),
+            (Asked::Refuse, StoreReply::Refused(committed)) => self.handle_taken_out(now, committed),
             (Asked::Apply, StoreReply::Applied(outcomes)) => self.handle_applied(now, outcomes),
             (Asked::Acked, StoreReply::Done) => self.acks_reported(now),
             _ => self.fail_store_reply("a reply of the kind that was asked for"),
+        }
+    }
+
+    /// The application still hears what a merge changed after the session was over.
+    fn tell_late(&mut self, asked: Asked, reply: Result<StoreReply, StoreError>) {
+        match (asked, reply) {
+            (Asked::Apply, Ok(StoreReply::Applied(outcomes))) => {
+                for outcome in outcomes {
+                    if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
+                        self.event(Event::Applied(committed));
+                    }
+                }
+            }
+            (Asked::Refuse, Ok(StoreReply::Refused(Some(committed)))) => {
+                self.event(Event::Applied(committed))
+            }
+            _ => {}
         }
     }
 
@@ -336,66 +359,5 @@ impl Session {
         self.next_request += 1;
         self.asked.insert(id, asked);
         self.outputs.push_back(Output::Store(id, request));
-    }
-
-    /// Gives up because of the other side, and tells it.
-    fn fail(&mut self, code: ErrorCode, message: impl Into<String>) {
-        self.fail_with(wire_error(code, message));
-    }
-
-    /// Gives up with this error, and tells the other side.
-    pub(crate) fn fail_with(&mut self, error: WireError) {
-        if !self.is_over() {
-            self.send(&Message::Error(error.clone()));
-            self.end(SessionEnd::WeFailed(error));
-        }
-    }
-
-    /// Gives up without expecting that anybody listens.
-    fn time_out(&mut self, reason: &str) {
-        self.send(&Message::Error(wire_error(ErrorCode::Timeout, reason)));
-        self.end(SessionEnd::Lost(reason.to_owned()));
-    }
-
-    /// Gives up because of our own store. What exactly failed is not the other side's business.
-    fn fail_store(&mut self, error: StoreError) {
-        let told = WireError {
-            code: ErrorCode::Store,
-            message: format!("the store cannot: {}", error.code()),
-            retry_after_ms: Some(self.config.retry_after_ms),
-        };
-        self.send(&Message::Error(told));
-        self.end(SessionEnd::Store(error));
-    }
-
-    fn fail_store_reply(&mut self, wanted: &str) {
-        let message = format!("the store did not give {wanted}");
-        self.fail_store(StoreError::new(StoreErrorKind::Unsupported, message));
-    }
-
-    fn end(&mut self, end: SessionEnd) {
-        self.phase = Phase::Ended;
-        self.inbound = Inbound::default();
-        self.ended = Some(end);
-    }
-
-    /// Notices that our wall clock was set while the other side's is what we go by: versions that
-    /// are made from now on need another comparison before anything of them is sent.
-    fn clock_jumped(&mut self, now: Now) -> bool {
-        let jumped = self.liveness.observe(now);
-        let Phase::Live(link) = &self.phase else { return false };
-        if !jumped || !link.keeps_time {
-            return false;
-        }
-        self.measure_again();
-        true
-    }
-
-    /// What was measured of the clocks is void: the next session measures anew.
-    fn measure_again(&mut self) {
-        let scope = self.scope.clone();
-        self.ask(Asked::ClockJumped, StoreRequest::ClockJumped { scope });
-        self.send(&Message::Bye);
-        self.end(SessionEnd::ClockJumped);
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Outbound {
     /// is the one that the session began at: the store may know less, if an earlier session broke
     /// before its acknowledgement came.
     acked: Option<Cursor>,
+    /// Where the first of the pushes under way begins.
+    begins: Cursor,
     /// The ends and costs of the pushes under way.
     in_flight: VecDeque<(Cursor, usize)>,
     in_flight_bytes: usize,
@@ -43,6 +45,8 @@ pub(super) struct Outbound {
     chunk: usize,
     compress: bool,
     extracting: bool,
+    /// The store is taking out what the peer refused: nothing is sent until then, and then from here on.
+    pub(super) again_from: Option<Cursor>,
     /// Whether our log may hold more than was extracted.
     wanted: bool,
     /// Whether the peer was told that it holds whole transactions at `sent`.
@@ -57,6 +61,7 @@ impl Outbound {
     pub(super) fn new(from: Cursor, window: usize, compress: bool, frame_bytes: usize) -> Self {
         Outbound {
             sent: from.clone(),
+            begins: from.clone(),
             covered: from,
             acked: None,
             in_flight: VecDeque::new(),
@@ -65,6 +70,7 @@ impl Outbound {
             chunk: frame_bytes.saturating_mul(4).clamp(FIRST_CHUNK_MIN, FIRST_CHUNK_MAX),
             compress,
             extracting: false,
+            again_from: None,
             wanted: true,
             whole: false,
             unreported: None,
@@ -79,7 +85,25 @@ impl Outbound {
 
     /// Whether everything that was wanted is out and acknowledged.
     fn is_settled(&self) -> bool {
-        self.in_flight.is_empty() && !self.extracting && !self.wanted
+        self.in_flight.is_empty() && !self.extracting && !self.wanted && self.again_from.is_none()
+    }
+
+    /// Whether a push that is under way begins there.
+    pub(super) fn has_begun_at(&self, from: &Cursor) -> bool {
+        let mut ends = self.in_flight.iter().map(|(to, _)| to);
+        !self.in_flight.is_empty() && (self.begins == *from || ends.any(|to| to == from))
+    }
+
+    /// What was pushed after this was not taken, and is pushed anew.
+    pub(super) fn begin_again(&mut self, from: Cursor) {
+        self.in_flight.clear();
+        self.in_flight_bytes = 0;
+        (self.begins, self.sent, self.covered) = (from.clone(), from.clone(), from);
+        (self.whole, self.wanted) = (false, true);
+    }
+
+    pub(super) fn compresses(&self) -> bool {
+        self.compress
     }
 
     pub(super) fn in_flight_bytes(&self) -> usize {
@@ -108,7 +132,7 @@ impl Session {
         self.report_acks(now);
         let Phase::Live(link) = &mut self.phase else { return };
         let out = &mut link.outbound;
-        if !link.rights.read || !out.wanted || out.extracting || !out.has_room() {
+        if !link.rights.read || !out.wanted || out.extracting || out.again_from.is_some() || !out.has_room() {
             return;
         }
         out.wanted = false;
@@ -127,6 +151,10 @@ impl Session {
         let Phase::Live(link) = &mut self.phase else { return };
         let out = &mut link.outbound;
         out.extracting = false;
+        if out.again_from.is_some() {
+            out.wanted = true;
+            return;
+        }
         out.wanted |= !extracted.last;
         let Extracted { to, last, changeset, seen } = extracted;
         if to == out.sent && changeset.is_empty() && (!last || out.whole) {
@@ -195,7 +223,8 @@ impl Session {
         if !link.rights.read {
             return;
         }
-        let stands = out.covered == *live.from && out.whole && !out.extracting && !out.wanted;
+        let idle = !out.extracting && !out.wanted && out.again_from.is_none();
+        let stands = out.covered == *live.from && out.whole && idle;
         if stands && out.has_room() {
             let body = if out.compress { live.compressed } else { live.plain }.clone();
             self.push(live.to.clone(), true, body, Seen::default());
@@ -209,7 +238,7 @@ impl Session {
     pub(crate) fn skip_live(&mut self, from: &Cursor, to: &Cursor) {
         let Phase::Live(link) = &mut self.phase else { return };
         let out = &mut link.outbound;
-        if out.covered == *from && !out.extracting && !out.wanted {
+        if out.covered == *from && !out.extracting && !out.wanted && out.again_from.is_none() {
             out.covered = to.clone();
         }
     }
@@ -218,7 +247,8 @@ impl Session {
     pub(super) fn push_position(&mut self) -> bool {
         let Phase::Live(link) = &self.phase else { return false };
         let out = &link.outbound;
-        if out.covered == out.sent || !out.whole || out.extracting || out.wanted || !out.has_room() {
+        let busy = out.extracting || out.wanted || out.again_from.is_some();
+        if out.covered == out.sent || !out.whole || busy || !out.has_room() {
             return false;
         }
         let to = out.covered.clone();
@@ -240,6 +270,7 @@ impl Session {
         for (_, bytes) in out.in_flight.drain(..=index) {
             out.in_flight_bytes -= bytes;
         }
+        out.begins = ack.cursor.clone();
         out.chunk = out.chunk.saturating_mul(2);
         let settled = out.is_settled();
         if out.acked.as_ref() != Some(&ack.cursor) {

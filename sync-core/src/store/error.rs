@@ -8,8 +8,10 @@ pub enum StoreErrorKind {
     Busy,
     /// The engine is suspended; it goes on after `resume`.
     Suspended,
-    /// No space, or a quota.
+    /// No space.
     Full,
+    /// A scope holds as much as it may.
+    Quota,
     /// The file cannot be written.
     ReadOnly,
     /// The file is not a database, or is damaged.
@@ -46,6 +48,7 @@ impl StoreError {
             StoreErrorKind::Busy => "busy",
             StoreErrorKind::Suspended => "suspended",
             StoreErrorKind::Full => "full",
+            StoreErrorKind::Quota => "quota",
             StoreErrorKind::ReadOnly => "read_only",
             StoreErrorKind::Corrupt => "corrupt",
             StoreErrorKind::NewerFormat => "newer_format",

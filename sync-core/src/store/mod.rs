@@ -14,7 +14,9 @@ mod mark;
 mod meet;
 mod memory;
 mod mint;
+mod permit;
 mod record;
+mod refusal;
 mod sites;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -32,6 +34,9 @@ pub use meet::{ClockReading, Holding, Knowledge, MAX_HOLDINGS, Meet, Met, Peer, 
 pub use memory::{MemoryStore, Rows, States, Transaction};
 pub(crate) use mint::Mint;
 pub use record::{Record, RecordCell, decode_life, encode_life};
+#[cfg(feature = "sqlite")]
+pub(crate) use refusal::is_derived;
+pub use refusal::{Judgement, Permit, RefusalReason, RefusedParts};
 pub use sites::Sites;
 pub use staging::{Placement, STAGING_BYTES, place};
 pub(crate) use verdict::begins_again;
@@ -86,6 +91,39 @@ pub enum StoreRequest {
         /// The pieces, in the order of their arrival.
         chunks: Vec<Chunk>,
     },
+    /// What of these changes may `peer` not make? Nothing is taken in. Answered by [`StoreReply::Judged`].
+    Judge {
+        /// The logical database.
+        scope: Scope,
+        /// Who brings them.
+        peer: SiteId,
+        /// What it may do.
+        permit: Arc<Permit>,
+        /// The changes, in the order of their arrival.
+        changesets: Vec<Changeset>,
+    },
+    /// An identity comes with this site. It is bound to the first that does. Answered by [`StoreReply::Bound`].
+    Bind {
+        /// The logical database.
+        scope: Scope,
+        /// The site.
+        site: SiteId,
+        /// Who it is.
+        identity: String,
+    },
+    /// `peer` does not take these changes of ours: take them out again, and keep them aside with the reason. What
+    /// goes in their place is not told back to the peer. Answered by [`StoreReply::Refused`].
+    Refuse {
+        /// The logical database.
+        scope: Scope,
+        /// Who refuses them.
+        peer: SiteId,
+        /// Which, and why.
+        refused: Vec<RefusedParts>,
+        /// What the peer holds of those rows, which is merged in; `None` where we may not know: then they stay as they
+        /// are, and are only not told to the peer any more.
+        states: Option<Changeset>,
+    },
     /// `peer` holds us durably up to `cursor`. Answered by [`StoreReply::Done`].
     Acked {
         /// The logical database.
@@ -117,6 +155,9 @@ impl StoreRequest {
             StoreRequest::Identify { scope }
             | StoreRequest::Extract { scope, .. }
             | StoreRequest::Apply { scope, .. }
+            | StoreRequest::Judge { scope, .. }
+            | StoreRequest::Refuse { scope, .. }
+            | StoreRequest::Bind { scope, .. }
             | StoreRequest::Acked { scope, .. }
             | StoreRequest::ClockJumped { scope }
             | StoreRequest::Announce { scope } => scope,
@@ -161,7 +202,7 @@ pub enum StoreReply {
     /// To [`StoreRequest::Extract`]: our own writes are later than the peer takes. The wall clock
     /// was set; nothing was offered, so meeting again corrects them.
     Ahead,
-    /// To [`StoreRequest::Extract`], [`StoreRequest::Apply`] and [`StoreRequest::Acked`]: we have a new
+    /// To [`StoreRequest::Extract`], [`StoreRequest::Apply`], [`StoreRequest::Refuse`] and [`StoreRequest::Acked`]: we have a new
     /// site since we met this peer, which knows us by the old one. Nothing was done; meet again.
     Moved {
         /// The new site.
@@ -169,6 +210,12 @@ pub enum StoreReply {
     },
     /// To [`StoreRequest::Apply`]: one outcome for each chunk, in order.
     Applied(Vec<ChunkOutcome>),
+    /// To [`StoreRequest::Judge`]: what is refused, if anything is.
+    Judged(Option<Judgement>),
+    /// To [`StoreRequest::Bind`]: whether the site is bound to this identity, and to no other.
+    Bound(bool),
+    /// To [`StoreRequest::Refuse`]: what that did to our own log.
+    Refused(Option<Committed>),
     /// Done; there is nothing to tell.
     Done,
 }

@@ -78,6 +78,59 @@ impl Record {
         (life_won || !won.is_empty()).then_some(RowChange { id: change.id, life, cells: won })
     }
 
+    /// Takes parts out that a peer refuses, where they are still what they were when it was told of them. Answers
+    /// them; `columns[n]` is the store's number for the change's column `n`, and the answer's columns are such.
+    pub(crate) fn retract(&mut self, refused: &RowChange, columns: &[u32]) -> RowChange {
+        let taken = |part: &mut Option<Version>, refused: Option<Version>| {
+            part.take_if(|version| Some(*version) == refused)
+        };
+        let life = Life {
+            born: taken(&mut self.life.born, refused.life.born),
+            died: taken(&mut self.life.died, refused.life.died),
+            undone: taken(&mut self.life.undone, refused.life.undone),
+        };
+        let mut cells = Vec::new();
+        for refused in &refused.cells {
+            let column = columns[refused.column as usize];
+            if self.cells.get(&column).is_some_and(|held| held.cell.version == refused.version)
+                && let Some(held) = self.cells.remove(&column)
+            {
+                let Cell { version, value } = held.cell;
+                cells.push(CellChange { column, version, value });
+            }
+        }
+        if self.life.is_empty() && self.cells.is_empty() {
+            self.life_seq = 0;
+        }
+        RowChange { id: refused.id.clone(), life, cells }
+    }
+
+    /// The same for a peer that does not say what stands in their place: they stay, under a log number that is the
+    /// peer's echo.
+    pub(crate) fn keep_to_itself(&mut self, refused: &RowChange, columns: &[u32], seq: u64) -> RowChange {
+        let stays = |part: Option<Version>, refused: Option<Version>| part.filter(|_| part == refused);
+        let life = Life {
+            born: stays(self.life.born, refused.life.born),
+            died: stays(self.life.died, refused.life.died),
+            undone: stays(self.life.undone, refused.life.undone),
+        };
+        if !life.is_empty() {
+            self.life_seq = seq;
+        }
+        let mut cells = Vec::new();
+        for refused in &refused.cells {
+            let column = columns[refused.column as usize];
+            if let Some(held) = self.cells.get_mut(&column)
+                && held.cell.version == refused.version
+            {
+                held.seq = seq;
+                let Cell { version, value } = held.cell.clone();
+                cells.push(CellChange { column, version, value });
+            }
+        }
+        RowChange { id: refused.id.clone(), life, cells }
+    }
+
     /// What of this row is to be told to somebody: the parts whose log number `wanted` accepts,
     /// with store column numbers. `None` when there are none.
     ///

@@ -1,10 +1,12 @@
 //! Reading messages from untrusted bytes.
 
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, PushSeen, Welcome, WireError};
+use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError};
 use crate::codec::{DecodeError, Reader};
 use crate::conflict::Seen;
 use crate::lineage::{Cursor, Lineage};
@@ -18,6 +20,9 @@ pub const MAX_WITHIN_BYTES: usize = 4 << 10;
 
 /// How long the text of a [`WireError`] may be.
 pub const MAX_ERROR_BYTES: usize = 4 << 10;
+
+/// How many reasons a [`Refused`] may name.
+pub const MAX_REFUSALS: usize = 16;
 
 /// The first byte of a [`Push`]: its place among the messages.
 const PUSH: u8 = 2;
@@ -83,28 +88,36 @@ fn malformed(error: postcard::Error) -> DecodeError {
 
 /// Reads holdings without making room for more than there may be.
 pub(super) fn holdings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Holding>, D::Error> {
-    struct Bounded;
+    deserializer.deserialize_seq(Bounded { most: MAX_HOLDINGS, of: PhantomData })
+}
 
-    impl<'de> Visitor<'de> for Bounded {
-        type Value = Vec<Holding>;
+/// The same for refusals.
+pub(super) fn refusals<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Refusal>, D::Error> {
+    deserializer.deserialize_seq(Bounded { most: MAX_REFUSALS, of: PhantomData })
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "at most {MAX_HOLDINGS} holdings")
-        }
+struct Bounded<T> {
+    most: usize,
+    of: PhantomData<T>,
+}
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut holdings = Vec::new();
-            while let Some(holding) = seq.next_element()? {
-                if holdings.len() == MAX_HOLDINGS {
-                    return Err(A::Error::custom("too many holdings"));
-                }
-                holdings.push(holding);
-            }
-            Ok(holdings)
-        }
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Bounded<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a list of at most {}", self.most)
     }
 
-    deserializer.deserialize_seq(Bounded)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            if list.len() == self.most {
+                return Err(A::Error::custom("a list is too long"));
+            }
+            list.push(element);
+        }
+        Ok(list)
+    }
 }
 
 fn check(message: &Message) -> Result<(), DecodeError> {
@@ -120,6 +133,7 @@ fn check(message: &Message) -> Result<(), DecodeError> {
         Message::Error(WireError { message, .. }) => {
             ensure(message.len() <= MAX_ERROR_BYTES, "the text of an error is too long")
         }
+        Message::Refused(Refused { from, .. }) => check_cursor(from),
         Message::Ping(_) | Message::Pong(_) | Message::Bye => Ok(()),
     }
 }

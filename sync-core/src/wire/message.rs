@@ -29,6 +29,8 @@ pub enum Message {
     Bye,
     /// A piece of the sender's log, and what the sender knew. Since protocol version 2.
     PushSeen(PushSeen),
+    /// Changes of the receiver that the sender does not take. Since protocol version 3.
+    Refused(Refused),
 }
 
 /// The initiator's introduction.
@@ -112,6 +114,29 @@ pub struct PushSeen {
     pub push: Push,
 }
 
+/// A push of the receiver's that was not taken, because the receiver may not make some of the changes in it. Neither
+/// was what came after it. It is expected again, from the same position and without those changes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// Where the push begins.
+    pub from: Cursor,
+    /// What may not be, by reason. There may be more in the push, of which the sender tells when it comes again.
+    #[serde(deserialize_with = "super::decode::refusals")]
+    pub refusals: Vec<Refusal>,
+    /// What the sender holds of those rows: all of those whose life is refused, and the refused columns of others.
+    /// `None` where the receiver may not read.
+    pub states: Option<Body>,
+}
+
+/// Changes that are refused for one reason.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The reason, by the number of a [`RefusalReason`](crate::store::RefusalReason).
+    pub reason: u16,
+    /// The births, deaths and cells, with the versions that they were pushed with and NULL for values.
+    pub parts: Body,
+}
+
 /// An encoded changeset, encoded once however many receivers there are.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Body {
@@ -171,6 +196,10 @@ pub enum ErrorCode {
     Closing,
     /// Another connection came under the same site. Whoever did not make it has a clone.
     Replaced,
+    /// The site belongs to somebody else, who used it first.
+    SiteTaken,
+    /// The scope holds as much as it may.
+    Quota,
     /// A kind that this build does not know.
     Other(u16),
 }
@@ -191,6 +220,8 @@ impl ErrorCode {
             ErrorCode::Store => "store",
             ErrorCode::Closing => "closing",
             ErrorCode::Replaced => "replaced",
+            ErrorCode::SiteTaken => "site_taken",
+            ErrorCode::Quota => "quota",
             ErrorCode::Other(_) => "other",
         }
     }
@@ -199,7 +230,12 @@ impl ErrorCode {
     pub const fn is_retryable(self) -> bool {
         !matches!(
             self,
-            ErrorCode::Protocol | ErrorCode::Unauthorized | ErrorCode::Forbidden | ErrorCode::TooLarge
+            ErrorCode::Protocol
+                | ErrorCode::Unauthorized
+                | ErrorCode::Forbidden
+                | ErrorCode::TooLarge
+                | ErrorCode::SiteTaken
+                | ErrorCode::Quota
         )
     }
 }
@@ -228,6 +264,8 @@ impl From<ErrorCode> for u16 {
             ErrorCode::Store => 10,
             ErrorCode::Closing => 11,
             ErrorCode::Replaced => 12,
+            ErrorCode::SiteTaken => 13,
+            ErrorCode::Quota => 14,
             ErrorCode::Other(code) => code,
         }
     }
@@ -248,6 +286,8 @@ impl From<u16> for ErrorCode {
             10 => ErrorCode::Store,
             11 => ErrorCode::Closing,
             12 => ErrorCode::Replaced,
+            13 => ErrorCode::SiteTaken,
+            14 => ErrorCode::Quota,
             code => ErrorCode::Other(code),
         }
     }

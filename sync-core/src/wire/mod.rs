@@ -6,12 +6,14 @@ pub mod frame;
 mod message;
 
 pub use crate::store::MAX_HOLDINGS;
-pub use decode::{MAX_ERROR_BYTES, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
-pub use message::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Welcome, WireError};
+pub use decode::{MAX_ERROR_BYTES, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
+pub use message::{
+    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+};
 
-/// The protocol version that this build speaks. Version 1 is the same without
-/// [`Message::PushSeen`].
-pub const PROTOCOL: u16 = 2;
+/// The protocol version that this build speaks. Version 2 is the same without
+/// [`Message::Refused`], and version 1 without [`Message::PushSeen`] as well.
+pub const PROTOCOL: u16 = 3;
 
 /// Every transport carries frames of at least this many bytes.
 pub const MIN_FRAME_BYTES: usize = 256;

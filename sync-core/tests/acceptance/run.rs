@@ -6,8 +6,10 @@ use std::time::SystemTime;
 use pocketsync_core::conflict::{ConflictFilter, MergeType, OnDelete, Rule, Strategy};
 use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::rusqlite::types::ValueRef;
+use pocketsync_core::session::{Admitted, Rights};
 use pocketsync_core::store::sqlite::Migration;
 use pocketsync_core::store::sqlite::tracking::Tables;
+use pocketsync_core::value::Value;
 
 use super::story::{Step, Story};
 use crate::world::World;
@@ -43,7 +45,7 @@ fn cast(story: &Story) -> Vec<char> {
     let first = story.steps.iter().filter_map(|step| {
         let words: Vec<&str> = step.what.split(' ').collect();
         let name = match words[..] {
-            ["clock" | "rule" | "log", "of", name] | [name, ..] => name,
+            ["clock" | "rule" | "log" | "rights" | "refused", "of", name] | [name, ..] => name,
             [] => return None,
         };
         let copied = |name: &str| story.steps.iter().any(|s| s.what.ends_with(&format!("copied to {name}")));
@@ -95,6 +97,23 @@ impl Stage {
             ["rule", "of", name] => {
                 let replica = &self.world.devices[self.device(name)].replica;
                 replica.set_rule(&rule(&step.rest)).unwrap_or_else(|error| panic!("{at}: {error}"));
+            }
+            ["rights", "of", name] => {
+                let n = self.device(name);
+                self.world.admit(n, admitted(&step.rest));
+            }
+            ["refused", "of", name] => {
+                let refused = self.world.refused(self.device(name));
+                let shown = refused.iter().map(|row| {
+                    let key: Vec<String> = row.key.iter().map(word).collect();
+                    format!("{} {}", row.table, key.join(" ")).trim_end().to_owned()
+                });
+                let shown = shown.collect::<Vec<_>>().join(" | ");
+                assert_eq!(shown, step.expected.as_deref().unwrap_or_default(), "{at}");
+            }
+            [name, "retries"] => {
+                let replica = &self.world.devices[self.device(name)].replica;
+                replica.retry_parked().unwrap_or_else(|error| panic!("{at}: {error}"));
             }
             ["hub", "is", "kept"] => drop(self.kept.insert("hub".to_owned(), self.world.back_up_hub())),
             ["hub", "is", "restored"] => self.world.restore_hub(&self.kept["hub"]),
@@ -194,6 +213,33 @@ fn rename(text: &str) -> Migration {
         Some((table, column)) => Migration::new("").rename_column(table, column, new),
         None => Migration::new("").rename_table(old, new),
     }
+}
+
+fn word(value: &Value) -> String {
+    match value {
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn admitted(text: &str) -> Admitted {
+    let mut rights = Rights { read: false, write: false, relay: true };
+    let mut tables = None;
+    for right in text.split(", ") {
+        match right.split(' ').collect::<Vec<_>>()[..] {
+            ["read"] => rights.read = true,
+            ["write"] => rights.write = true,
+            ["write", ref named @ ..] => {
+                rights.write = true;
+                tables = Some(named.iter().map(|name| (*name).to_owned()).collect());
+            }
+            ["own"] => rights.relay = false,
+            _ => panic!("no right is called {right}"),
+        }
+    }
+    let mut admitted = Admitted::new("somebody", rights);
+    admitted.write_tables = tables;
+    admitted
 }
 
 fn rule(text: &str) -> Rule {

@@ -12,6 +12,9 @@
 //! rule of a: note.title hub_wins   a rule that a sets; `note on_delete last_writer_wins`; `note.n counter`
 //! a migrates: ALTER TABLE …        the engine runs a script
 //! a renames: note.old new          its application says what somebody's script has renamed; `note notes`
+//! rights of a: read, write note    from now on; `write` alone for all tables, `own` for no changes of others
+//! refused of a: => note x          what a made and the hub did not take: tables and keys
+//! a retries                        writes what was refused once more
 //! a tracks                         all tables that there are
 //! sync                             until nobody who is online has anything more to say
 //! all: SELECT … => x 1 | y NULL    what everyone who is online sees: rows, and their columns

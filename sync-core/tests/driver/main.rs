@@ -5,6 +5,7 @@ mod credentials;
 mod drops;
 mod fan_out;
 mod hub;
+mod limits;
 mod reconnect;
 mod rights;
 mod status;

@@ -7,6 +7,7 @@ use futures::channel::oneshot;
 use pocketsync_core::admission::{admit_with, refused};
 use pocketsync_core::driver::{ClientOptions, State};
 use pocketsync_core::session::{AdmitRequest, Admitted, Rights};
+use pocketsync_core::store::{RefusalReason, RefusedParts};
 use pocketsync_core::wire::{ErrorCode, WireError};
 
 use super::world::{World, ms, texts};
@@ -149,7 +150,7 @@ fn rules_that_change_while_admission_thinks_are_the_new_ones() {
 }
 
 #[test]
-fn who_may_only_read_is_told_so_keeps_its_writes_and_does_not_hammer() {
+fn who_may_only_read_goes_back_to_what_it_reads_and_keeps_what_it_wrote() {
     let (world, rules) = ruled(5, Ok(Admitted::new("writer", Rights::ALL)));
     let writer = world.device(1);
     world.until_live(&writer);
@@ -161,24 +162,52 @@ fn who_may_only_read_is_told_so_keeps_its_writes_and_does_not_hammer() {
     world.until("arrived", ms(2_000), || texts(&world.rows(&reader.replica)) == arrived);
 
     let before = world.network.attempts();
+    let refused = || reader.replica.with(|store| store.refused(&super::world::scope()).to_vec());
     world.write(&reader.replica, "mine");
-    world.until("refused", ms(2_000), || code(&reader) == Some("forbidden"));
-    assert!(!reader.client.status().last_error.unwrap().retryable);
+    world.until("refused", ms(2_000), || !refused().is_empty());
+    world.until_live(&reader);
     world.runtime.advance(Duration::from_secs(600));
-    assert!(world.network.attempts() - before < 30, "{} attempts", world.network.attempts() - before);
+    assert_eq!(world.network.attempts(), before, "the session goes on");
     assert_eq!(texts(&world.rows(&world.hub)), arrived);
-    assert_eq!(texts(&world.rows(&reader.replica)), ["'from the writer'", "'mine'"]);
+    assert_eq!(texts(&world.rows(&reader.replica)), arrived);
+    let [RefusedParts { reason: RefusalReason::NoWrite, parts }] = &refused()[..] else {
+        panic!("{:?}", refused())
+    };
+    let values: Vec<_> = parts.tables[0].rows[0].cells.iter().map(|cell| cell.value.to_string()).collect();
+    assert_eq!(values, ["'mine'"]);
 
-    // What others write reaches it all the same, also where that takes many messages.
+    // Whatever it writes, others reach it, also where that takes many messages.
     for n in 0..100 {
         world.write(&writer.replica, &format!("{n}{}", "-".repeat(20_000)));
+        world.write(&reader.replica, &format!("{n}{}", "+".repeat(20_000)));
     }
-    world.until("arrived", Duration::from_secs(120), || texts(&world.rows(&reader.replica)).len() == 102);
-    assert_eq!(texts(&world.rows(&world.hub)).len(), 101);
+    world.until("arrived", Duration::from_secs(120), || {
+        let hub = world.rows(&world.hub);
+        texts(&hub).len() == 101 && world.rows(&reader.replica) == hub
+    });
+    world.until_live(&reader);
+    let rows: usize = refused().iter().map(|refused| refused.parts.row_count()).sum();
+    assert_eq!(rows, 101);
 
-    // Nothing is lost: once it may write, it does.
+    // What it writes once it may is taken.
     *rules.lock().unwrap() = Ok(Admitted::new("reader", Rights::ALL));
+    world.server.readmit();
+    world.runtime.advance(ms(2_000));
+    world.write(&reader.replica, "allowed");
     world.until("sent", Duration::from_secs(120), || texts(&world.rows(&world.hub)).len() == 102);
+}
+
+#[test]
+fn who_may_neither_read_nor_write_is_told_so_keeps_its_writes_and_does_not_hammer() {
+    let nothing = Rights { read: false, write: false, relay: false };
+    let (world, _rules) = ruled(7, Ok(Admitted::new("nobody", nothing)));
+    let nobody = world.device(1);
+    world.write(&nobody.replica, "mine");
+    world.until("refused", ms(2_000), || code(&nobody) == Some("forbidden"));
+    assert!(!nobody.client.status().last_error.unwrap().retryable);
+    world.runtime.advance(Duration::from_secs(600));
+    assert!(world.network.attempts() < 30, "{} attempts", world.network.attempts());
+    assert_eq!(texts(&world.rows(&nobody.replica)), ["'mine'"]);
 }
 
 #[test]

@@ -44,11 +44,14 @@ impl World {
     }
 
     pub(crate) fn with_admission(seed: u64, admission: Arc<dyn Admission>) -> Self {
+        Self::with_options(seed, admission, HubOptions::default())
+    }
+
+    pub(crate) fn with_options(seed: u64, admission: Arc<dyn Admission>, options: HubOptions) -> Self {
         let runtime = TestRuntime::new(seed);
         let store = MemoryStore::hub(SiteId::from_bytes([99; 16]), Stamp(99));
         let hub = MemoryReplica::with_store(scope(), store);
-        let (server, driver) =
-            HubServer::new(hub.clone(), Arc::clone(&admission), runtime.handle(), HubOptions::default());
+        let (server, driver) = HubServer::new(hub.clone(), Arc::clone(&admission), runtime.handle(), options);
         let mut world = World {
             runtime,
             network: MemoryNetwork::new(),

@@ -10,5 +10,7 @@ mod protocol_hub;
 mod protocol_hub_members;
 mod protocol_random;
 mod protocol_restore;
+mod protocol_rights;
 mod protocol_session;
 mod protocol_size;
+mod site_bindings;

@@ -11,7 +11,7 @@ use pocketsync_core::merge::Life;
 use pocketsync_core::session::{Event, Rights, SessionEnd};
 use pocketsync_core::store::MemoryStore;
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen, WireError, frame};
+use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, WireError, frame};
 
 fn lineage() -> Lineage {
     let mut lineage = Lineage::default();
@@ -268,7 +268,8 @@ fn who_may_not_write_is_refused_and_who_may_not_read_is_sent_nothing() {
     let mut rig = HubRig::new(HubConfig::default());
     let writer = rig.join(site(1), lineage());
     rig.rights = Rights { read: true, write: false, relay: false };
-    let reader = rig.join(site(2), lineage());
+    // It knows no refusals of single changes.
+    let reader = rig.join_with(Hello { protocol: 2, ..hello(site(2), lineage()) });
     rig.rights = Rights { read: false, write: true, relay: false };
     let blind = rig.join(site(3), lineage());
     rig.say(writer, &push(0, 1, &change(1, WALL)));

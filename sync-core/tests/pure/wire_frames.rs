@@ -10,8 +10,8 @@ use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::frame::{Assembler, FrameError, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message, Push, PushSeen,
-    Welcome, WireError,
+    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message,
+    Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -117,6 +117,12 @@ fn push() -> impl Strategy<Value = Message> {
     })
 }
 
+fn refused() -> impl Strategy<Value = Message> {
+    let refusal = (any::<u16>(), body()).prop_map(|(reason, parts)| Refusal { reason, parts });
+    (cursor(), vec(refusal, 0..MAX_REFUSALS), option::of(body()))
+        .prop_map(|(from, refusals, states)| Message::Refused(Refused { from, refusals, states }))
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let error = (any::<u16>(), "\\PC{0,40}", option::of(any::<u64>()))
         .prop_map(|(code, message, retry_after_ms)| WireError { code: code.into(), message, retry_after_ms });
@@ -125,6 +131,7 @@ fn message() -> impl Strategy<Value = Message> {
         welcome(),
         push(),
         push_seen(),
+        refused(),
         cursor().prop_map(|cursor| Message::Ack(Ack { cursor })),
         error.prop_map(Message::Error),
         any::<u64>().prop_map(Message::Ping),
@@ -237,7 +244,8 @@ fn malformed_frames_are_refused() {
     assert_eq!(push(b"\x81\x07"), Err(FrameError::UnknownHeader(0x81)));
     assert_eq!(push(b"\x01\x07"), Ok(Some(Message::Bye)));
     assert_eq!(push(b"\x01\x08"), Err(FrameError::Message(DecodeError::Truncated)));
-    assert_eq!(push(b"\x01\x09"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
+    assert_eq!(push(b"\x01\x09"), Err(FrameError::Message(DecodeError::Truncated)));
+    assert_eq!(push(b"\x01\x0a"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
 }
 
 #[test]

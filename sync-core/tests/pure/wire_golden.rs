@@ -18,7 +18,9 @@ use pocketsync_core::merge::Life;
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Welcome, WireError};
+use pocketsync_core::wire::{
+    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+};
 
 const A: SiteId = SiteId::from_bytes([0xa1; 16]);
 const B: SiteId = SiteId::from_bytes([0xb2; 16]);
@@ -192,6 +194,20 @@ fn push_seen() -> Message {
     Message::PushSeen(PushSeen { seen, push })
 }
 
+/// What is said of a push with changes that its sender may not make.
+fn refused() -> Message {
+    let (v, w) = (at(0, 0, A), at(250, 0, A));
+    let parts = vec![row(surrogate(A, 5), Life::born(v), [(0, v, Value::Null)])];
+    let parts = Changeset { tables: vec![table("note", &["title"], parts)] };
+    let states = vec![row(surrogate(A, 5), Life::died(w), [])];
+    let states = Changeset { tables: vec![table("note", &[], states)] };
+    Message::Refused(Refused {
+        from: cursor(),
+        refusals: vec![Refusal { reason: 2, parts: Body::seal(&parts, false) }],
+        states: Some(Body::seal(&states, false)),
+    })
+}
+
 fn messages() -> Vec<(&'static str, Message)> {
     let hello = Hello {
         protocol: 3,
@@ -232,6 +248,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("push", push(Body::seal(&example(), false))),
         ("push-empty", push(Body::Empty)),
         ("push-seen", push_seen()),
+        ("refused", refused()),
         ("ack", Message::Ack(Ack { cursor: cursor() })),
         ("error", Message::Error(error)),
         ("ping", Message::Ping(300)),

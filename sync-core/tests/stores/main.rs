@@ -10,4 +10,5 @@ mod store_device;
 mod store_differential;
 mod store_histories;
 mod store_hub_file;
+mod store_quota;
 mod store_support;

@@ -40,7 +40,8 @@ const LEEWAY_MS: f64 = 60_000.0;
 /// ```
 ///
 /// `sub` is the identity; after `exp`, give or take a minute for clocks that differ, the session ends; in a scope
-/// `*` stands for any characters. `nbf`, `iss` and `aud` are respected. A token for an audience is refused where
+/// `*` stands for any characters. Two claims may narrow the right to write: `"write_tables": ["todo"]` to tables, and
+/// `"relay": false` to what the device itself has made. `nbf`, `iss` and `aud` are respected. A token for an audience is refused where
 /// [`with_audience`](Self::with_audience) was not said.
 ///
 /// Every key is good for one algorithm, which the key decides and not the token; so a public key is never taken for
@@ -149,13 +150,17 @@ impl Admission for Jwt {
         let token = request.token.as_deref().ok_or_else(|| unauthorized("a token is needed".to_owned()))?;
         let claims = self.claims(token.trim()).map_err(|why| unauthorized(format!("the token: {why}")))?;
         grant::check_scope(&claims.scopes, &request.scope)?;
-        let rights = Right::all_of(&claims.rights);
+        let rights = Right::all_of(&claims.rights, claims.relay);
         if !rights.read && !rights.write {
             return Err(refused(ErrorCode::Forbidden, "the token gives no rights"));
         }
+        let tables = grant::tables(claims.write_tables, rights);
+        let write_tables = tables.map_err(|why| unauthorized(format!("the token: {why}")))?;
         // A float that is too large becomes the largest number.
         let expires_at_ms = (claims.exp * 1000.0 + LEEWAY_MS) as u64;
-        Ok(Admitted::new(claims.sub, rights).until(expires_at_ms))
+        let mut admitted = Admitted::new(claims.sub, rights).until(expires_at_ms);
+        admitted.write_tables = write_tables;
+        Ok(admitted)
     }
 }
 
@@ -172,6 +177,8 @@ struct Claims {
     _aud: Option<Audience>,
     scopes: Vec<ScopePattern>,
     rights: Vec<Right>,
+    write_tables: Option<Vec<String>>,
+    relay: Option<bool>,
 }
 
 #[derive(Deserialize)]

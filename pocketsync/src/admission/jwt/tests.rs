@@ -232,6 +232,9 @@ fn claims_have_to_be_there_and_to_be_what_they_are() {
         ("scopes", json!([""])),
         ("rights", json!(["admin"])),
         ("rights", json!([])),
+        ("write_tables", json!([])),
+        ("write_tables", json!("note")),
+        ("relay", json!("no")),
         ("aud", json!("somebody")),
         ("aud", json!(7)),
     ] {
@@ -248,6 +251,11 @@ fn claims_have_to_be_there_and_to_be_what_they_are() {
     ] {
         assert!(with(&hub, claim, value.clone()).is_ok(), "{claim}: {value}");
     }
+    assert_eq!(
+        with(&hub, "write_tables", json!(["note"])).unwrap().permit().tables,
+        Some(["note".to_owned()].into())
+    );
+    assert!(!with(&hub, "relay", json!(false)).unwrap().rights.relay);
     let strict = world.jwt(JwtKeys::from_secret, SECRET).with_audience("hub").with_issuer("login");
     assert!(with(&strict, "aud", json!("hub")).unwrap_err().contains("issuer"));
     assert!(with(&strict, "iss", json!("login")).unwrap_err().contains("audience"));

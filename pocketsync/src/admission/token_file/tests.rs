@@ -17,7 +17,7 @@ fn an_entry_says_who_where_and_what() {
     let entries = parse_tokens(&text).unwrap();
     assert_eq!(entries[0].name, "phone");
     assert_eq!(entries[0].rights, Rights { read: false, write: true, relay: true });
-    assert_eq!(entries[0].scopes.len(), 2);
+    assert_eq!((entries[0].scopes.len(), &entries[0].write_tables), (2, &None));
     assert!(entries[0].expires_at_ms.is_some());
     assert_eq!(parse_tokens("# nobody yet\n"), Ok(vec![]));
 }
@@ -36,6 +36,9 @@ fn what_makes_no_sense_is_said() {
         (entry(" ", DIGEST, REST), "the name is empty"),
         (entry("a", DIGEST, REST) + &entry("a", other, REST), "two tokens have the name `a`"),
         (entry("a", DIGEST, REST) + &entry("b", DIGEST, REST), "`a` and `b` are the same token"),
+        (entry("a", DIGEST, REST) + "identity = \" \"\n", "the identity is empty"),
+        (entry("a", DIGEST, REST) + "write_tables = [\"note\"]\n", "for who may write"),
+        (entry("a", DIGEST, "scopes = [\"*\"]\nrights = [\"write\"]\nwrite_tables = []"), "names no table"),
         ("[[token]]\nname = ".to_owned(), "line 2"),
     ] {
         let error = parse_tokens(&text).unwrap_err();
@@ -50,6 +53,11 @@ fn an_entry_is_written_as_it_is_read() {
     let mut entry = TokenEntry::new("the phone's \"first\"", TokenDigest::of("secret"), scopes, rights);
     for expires_at_ms in [None, Some(1_801_396_800_000)] {
         entry.expires_at_ms = expires_at_ms;
+        if expires_at_ms.is_some() {
+            entry.identity = Some("alice".to_owned());
+            entry.write_tables = Some(["note".to_owned(), "to do".to_owned()].into());
+            entry.rights.relay = false;
+        }
         assert_eq!(parse_tokens(&entry.to_string()), Ok(vec![entry.clone()]), "{entry}");
     }
 }

@@ -233,6 +233,13 @@ impl<S: LocalStore> Engine<S> {
                 self.schedule.activity(now);
                 self.schedule.want_summary(now, false);
             }
+            Event::Refused { rows } => {
+                tracing::warn!(
+                    rows,
+                    "the hub did not take changes that this device may not make; they are parked"
+                );
+                self.schedule.want_summary(now, true);
+            }
             _ => {}
         }
     }

@@ -261,7 +261,7 @@ impl Link {
             match self.session.poll_output() {
                 Output::Transmit(frame) => self.transmit(frame),
                 Output::Store(id, request) => {
-                    if matches!(request, StoreRequest::Apply { .. }) {
+                    if matches!(request, StoreRequest::Apply { .. } | StoreRequest::Refuse { .. }) {
                         self.applying.insert(id);
                     }
                     self.requests.push_back((id, request));

@@ -45,8 +45,16 @@ pub(super) struct Connection {
     finish_by: Option<BoxFuture<'static, ()>>,
     /// The other side has closed, or is gone.
     heard_out: bool,
+    /// How much came after the session was over.
+    passed_over: usize,
     ended: bool,
 }
+
+/// How much is read on after a session is over. What honest clients have under way is bounded by their window.
+const MAX_PASSED_OVER: usize = 4 << 20;
+
+/// How much of that in one go, so that nobody keeps the hub busy with it.
+const FRAMES_A_POLL: usize = 16;
 
 impl Connection {
     pub(super) fn new(
@@ -66,6 +74,7 @@ impl Connection {
             unflushed: false,
             finish_by: None,
             heard_out: false,
+            passed_over: 0,
             ended: false,
         };
         (connection, sender)
@@ -109,9 +118,17 @@ impl Connection {
         let given_up = self.finish_by.as_mut().is_some_and(|timeout| timeout.poll_unpin(cx).is_ready());
         let flushed = self.next.is_none() && !self.unflushed;
         let closed = flushed && self.transport.sink.as_mut().poll_close(cx).is_ready();
-        while !self.heard_out {
+        for _ in 0..FRAMES_A_POLL {
+            if self.heard_out {
+                break;
+            }
             match self.transport.stream.as_mut().poll_next(cx) {
-                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.passed_over += frame.len();
+                    // Whoever goes on with its back turned is not waited for.
+                    self.heard_out |= self.passed_over > MAX_PASSED_OVER;
+                    cx.waker().wake_by_ref();
+                }
                 Poll::Ready(Some(Err(_)) | None) => self.heard_out = true,
                 Poll::Pending => break,
             }

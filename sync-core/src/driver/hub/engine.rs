@@ -17,6 +17,7 @@ use super::connection::{Connection, Happened, Order};
 use super::control::Control;
 use super::counters::Counters;
 use super::options::HubOptions;
+use super::rate::Rates;
 use super::requests::Requests;
 use crate::admission::{Admission, refused};
 use crate::clock::Now;
@@ -50,6 +51,7 @@ pub(super) struct Engine {
     open: BTreeMap<ConnId, Open>,
     admitting: FuturesUnordered<Abortable<BoxFuture<'static, (ConnId, Verdict)>>>,
     requests: Requests,
+    rates: Rates,
     /// Whose rights end when, in wall milliseconds.
     expiries: BTreeSet<(u64, ConnId)>,
     deadline: Option<Duration>,
@@ -69,6 +71,22 @@ struct Open {
     admitted: Option<Admitted>,
 }
 
+impl Open {
+    /// Whose share of the rows this connection's count to.
+    fn spender(&self) -> Option<String> {
+        let (admitted, request) = (self.admitted.as_ref()?, self.request.as_ref()?);
+        Some(if admitted.binds_site { admitted.identity.clone() } else { request.site.to_string() })
+    }
+}
+
+fn too_fast(wait: Duration) -> WireError {
+    WireError {
+        code: ErrorCode::Overloaded,
+        message: "more rows than may come in a time; what came is taken, the rest may follow".to_owned(),
+        retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)),
+    }
+}
+
 impl Engine {
     pub(super) fn new(
         store: Arc<dyn AsyncStore>,
@@ -80,6 +98,7 @@ impl Engine {
         arriving: mpsc::Receiver<Arrival>,
     ) -> Self {
         Engine {
+            rates: Rates::new(options.rate),
             hub: Hub::new(options.hub, runtime.now()),
             admission,
             close_timeout: options.close_timeout,
@@ -211,11 +230,18 @@ impl Engine {
         if let Some(at) = open.admitted.as_ref().and_then(|admitted| admitted.expires_at_ms) {
             self.expiries.insert((at, conn));
         }
+        let waits = open.spender().and_then(|who| self.rates.wait(&who, now.mono));
         match (before, verdict) {
-            (None, verdict) => self.hub.handle_admission(now, conn, verdict),
+            (None, verdict) => {
+                let verdict =
+                    verdict.and_then(|admitted| waits.map_or(Ok(admitted), |wait| Err(too_fast(wait))));
+                self.hub.handle_admission(now, conn, verdict);
+            }
             (Some(_), Err(why)) => self.hub.close(now, conn, why),
             (Some(before), Ok(admitted)) => {
-                if (before.identity, before.rights) != (admitted.identity, admitted.rights) {
+                if (&before.identity, before.rights, &before.write_tables)
+                    != (&admitted.identity, admitted.rights, &admitted.write_tables)
+                {
                     let mut why =
                         refused(ErrorCode::Closing, "what the token may do was changed; connect again");
                     why.retry_after_ms = Some(0);
@@ -279,6 +305,7 @@ impl Engine {
                 HubOutput::Event { conn, event } => {
                     if let Event::Received { rows, .. } = event {
                         Counters::add(&self.control.counters.rows_received, rows);
+                        self.spend(conn, rows);
                     }
                     tracing::trace!(%conn, ?event, "session");
                 }
@@ -299,6 +326,16 @@ impl Engine {
                     break;
                 }
             }
+        }
+    }
+
+    /// Somebody has brought rows; with too many in a time it has to come back.
+    fn spend(&mut self, conn: ConnId, rows: usize) {
+        let Some(who) = self.open.get(&conn).and_then(Open::spender) else { return };
+        let now = self.runtime.now();
+        self.rates.spend(&who, rows, now.mono);
+        if let Some(wait) = self.rates.wait(&who, now.mono) {
+            self.hub.close(now, conn, too_fast(wait));
         }
     }
 

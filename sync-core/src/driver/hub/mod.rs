@@ -5,6 +5,7 @@ mod control;
 mod counters;
 mod engine;
 mod options;
+mod rate;
 mod requests;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use self::control::Control;
 pub use self::counters::HubCounters;
 use self::engine::Engine;
 pub use self::options::HubOptions;
+pub use self::rate::RateLimit;
 use super::blocking::Blocking;
 use crate::admission::Admission;
 use crate::id::Scope;

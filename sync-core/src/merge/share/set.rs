@@ -75,6 +75,19 @@ impl Elements {
         rest
     }
 
+    /// Does once more what `rest` did since some earlier state of the same site's share, whose own dots it removed
+    /// under the name of `site`.
+    pub(super) fn redo(&mut self, rest: &Elements, site: SiteId) {
+        self.next = self.next.max(rest.next);
+        self.added.retain(|_, dot| !rest.removed.contains(&(site, *dot)));
+        for (element, dot) in &rest.added {
+            let held = self.added.entry(element.clone()).or_insert(*dot);
+            *held = (*held).max(*dot);
+        }
+        self.removed.extend(rest.removed.iter().filter(|(of, _)| *of != site));
+        self.dropped.extend(rest.dropped.iter().cloned());
+    }
+
     pub(super) fn encode(&self, writer: &mut Writer) {
         writer.varint(self.next);
         writer.varint(self.added.len() as u64);

@@ -18,6 +18,8 @@ pub(super) struct Loaded {
     pub(super) id: Option<i64>,
     pub(super) state: LogState,
     pub(super) saved_head: u64,
+    /// How many bytes the scope's rows take; counted where there is a limit.
+    pub(super) bytes: Option<u64>,
 }
 
 impl Loaded {
@@ -59,7 +61,7 @@ impl Loaded {
             }
         }
         state.lineage.open(state.head, stamp);
-        Ok(Loaded { id, saved_head: state.head, state })
+        Ok(Loaded { id, saved_head: state.head, bytes: None, state })
     }
 
     /// Writes what changed.

@@ -33,6 +33,9 @@ pub struct HubStoreOptions {
     pub busy_timeout_ms: u32,
     /// The largest size of the file in bytes; beyond it the store is full. `None`: the disk's.
     pub max_bytes: Option<u64>,
+    /// How many bytes the rows of one scope may take, keys and versions included; beyond, changes that add to them are
+    /// refused. `None`: as many as there is room for.
+    pub max_scope_bytes: Option<u64>,
     /// How many bytes of the file SQLite keeps in memory.
     pub cache_bytes: u64,
     /// How much the conflict log of each scope holds.
@@ -44,6 +47,7 @@ impl Default for HubStoreOptions {
         HubStoreOptions {
             busy_timeout_ms: 5_000,
             max_bytes: None,
+            max_scope_bytes: None,
             cache_bytes: 64 << 20,
             conflicts: ConflictLimits::default(),
         }
@@ -82,6 +86,7 @@ pub struct HubStore {
     loaded: BTreeMap<Scope, Loaded>,
     resolver: HubResolver,
     limits: ConflictLimits,
+    max_scope_bytes: Option<u64>,
     // Let go of after the connection, which is dropped before it.
     _lock: HubLock,
 }
@@ -128,6 +133,7 @@ impl HubStore {
             loaded: BTreeMap::new(),
             resolver: HubResolver::default(),
             limits: options.conflicts,
+            max_scope_bytes: options.max_scope_bytes,
             _lock: lock,
         })
     }
@@ -153,6 +159,7 @@ impl HubStore {
         };
         loaded.state.resolver = self.resolver.clone();
         let mut records = HubScope::new(&tx, &self.path, scope, &mut loaded, self.limits);
+        records.limit(self.max_scope_bytes)?;
         let reply = log::run(&mut records, request)?;
         records.save()?;
         tx.commit().map_err(sql)?;

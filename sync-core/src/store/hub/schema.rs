@@ -46,10 +46,12 @@ const TABLES: &str = "
         changeset BLOB NOT NULL, PRIMARY KEY (scope, site, piece)) WITHOUT ROWID;
 ";
 
-/// Made in files from before there was such a log, too.
-const CONFLICTS: &str = "
+/// Made in files from before there was any of it, too. A site belongs to whom it was first heard of.
+const LATER: &str = "
     CREATE TABLE IF NOT EXISTS conflicts (scope INTEGER NOT NULL, id INTEGER NOT NULL,
         logged_ms INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS bound (scope INTEGER NOT NULL, site BLOB NOT NULL, identity TEXT NOT NULL,
+        PRIMARY KEY (scope, site)) WITHOUT ROWID;
 ";
 
 /// Creates the tables in an empty file, checks them in another, and returns the hub's site and the
@@ -81,7 +83,7 @@ pub(super) fn prepare(conn: &mut Connection, path: &Path) -> Result<(SiteId, Sta
         }
         Some(_) => {}
     }
-    tx.execute_batch(CONFLICTS).map_err(sql)?;
+    tx.execute_batch(LATER).map_err(sql)?;
     let site: [u8; 16] =
         tx.query_row("SELECT value FROM meta WHERE key = 'site'", [], |row| row.get(0)).map_err(sql)?;
     let stamp: [u8; 8] = tx.query_row("SELECT randomblob(8)", [], |row| row.get(0)).map_err(sql)?;

@@ -20,6 +20,8 @@ pub(super) struct HubScope<'t> {
     scope: &'t Scope,
     loaded: &'t mut Loaded,
     limits: ConflictLimits,
+    /// How many bytes its rows may take, and how many they took when the request began.
+    quota: Option<(u64, u64)>,
 }
 
 /// The number of a scope that the file does not have: no row has it.
@@ -33,11 +35,56 @@ impl<'t> HubScope<'t> {
         loaded: &'t mut Loaded,
         limits: ConflictLimits,
     ) -> Self {
-        HubScope { conn, path, scope, loaded, limits }
+        HubScope { conn, path, scope, loaded, limits, quota: None }
+    }
+
+    /// Counts what the scope's rows take, and holds the request to this limit.
+    pub(super) fn limit(&mut self, max_bytes: Option<u64>) -> Result<(), StoreError> {
+        let Some(max_bytes) = max_bytes else { return Ok(()) };
+        let bytes = match self.loaded.bytes {
+            Some(bytes) => bytes,
+            None => {
+                let sql = "SELECT ifnull(sum(length(row) + length(state)), 0) FROM records WHERE scope = ?1";
+                let bytes: Option<i64> = self.value(sql, [self.id()])?;
+                bytes.unwrap_or(0).unsigned_abs()
+            }
+        };
+        self.loaded.bytes = Some(bytes);
+        self.quota = Some((max_bytes, bytes));
+        Ok(())
+    }
+
+    /// Counts a row that is written.
+    fn count(&mut self, table: u32, row: &[u8], state: &[u8], known: bool) -> Result<(), StoreError> {
+        if self.quota.is_none() {
+            return Ok(());
+        }
+        let before: Option<i64> = match known {
+            true => {
+                let sql = "SELECT length(state) FROM records WHERE scope = ?1 AND tbl = ?2 AND row = ?3";
+                self.value(sql, params![self.id(), table, row])?
+            }
+            false => None,
+        };
+        let key = if known { 0 } else { row.len() };
+        if let Some(bytes) = &mut self.loaded.bytes {
+            *bytes = (*bytes + (key + state.len()) as u64).saturating_sub(before.unwrap_or(0).unsigned_abs());
+        }
+        Ok(())
     }
 
     /// Writes what the request changed of the things at hand.
     pub(super) fn save(mut self) -> Result<(), StoreError> {
+        if let (Some((most, before)), Some(bytes)) = (self.quota, self.loaded.bytes)
+            && bytes > most.max(before)
+        {
+            let message = format!(
+                "scope {} may take {most} bytes at this hub, and this would make it {bytes}; delete something, or ask \
+                 whoever runs the hub for more (--quota)",
+                self.scope
+            );
+            return Err(StoreError::new(StoreErrorKind::Quota, message));
+        }
         let changed = self.loaded.saved_head != self.loaded.state.head;
         // A scope that was only asked about leaves no trace.
         let id = if changed { self.create()? } else { self.loaded.id.unwrap_or(NOWHERE) };
@@ -122,6 +169,7 @@ impl Records for HubScope<'_> {
     fn put_record(&mut self, table: u32, row: &[u8], record: &Record, known: bool) -> Result<(), StoreError> {
         let id = self.create()?;
         let state = record.encode(&mut self.loaded.state.sites);
+        self.count(table, row, &state, known)?;
         // Two plain statements are a quarter faster than an upsert.
         let sql = if known {
             "UPDATE records SET seq = ?4, state = ?5 WHERE scope = ?1 AND tbl = ?2 AND row = ?3"
@@ -221,6 +269,16 @@ impl Records for HubScope<'_> {
             visit(row_of(blob(0).map_err(sql)?)?, self.decode(blob(1).map_err(sql)?)?);
         }
         Ok(())
+    }
+
+    fn bind(&mut self, site: SiteId, identity: &str) -> Result<String, StoreError> {
+        let sql = "SELECT identity FROM bound WHERE scope = ?1 AND site = ?2";
+        if let Some(bound) = self.value(sql, params![self.id(), site.as_bytes()])? {
+            return Ok(bound);
+        }
+        let id = self.create()?;
+        self.execute("INSERT INTO bound VALUES (?1, ?2, ?3)", params![id, site.as_bytes(), identity])?;
+        Ok(identity.to_owned())
     }
 
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {

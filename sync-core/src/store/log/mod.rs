@@ -6,8 +6,10 @@ mod changeset;
 mod extract;
 mod judge;
 mod key;
+mod known;
 mod meet;
 mod names;
+mod refuse;
 mod state;
 
 pub(crate) use apply::apply;
@@ -20,7 +22,8 @@ pub(crate) use names::Name;
 pub(crate) use names::Names;
 pub(crate) use state::{LogState, PeerState, Role};
 
-use super::{ClockReading, Mark, Record, StoreError, StoreReply, StoreRequest};
+use super::permit::judge;
+use super::{ClockReading, Mark, Record, RefusedParts, StoreError, StoreReply, StoreRequest};
 use crate::change::Changeset;
 use crate::clock::Hlc;
 use crate::conflict::{LoggedConflict, Seen};
@@ -77,6 +80,11 @@ pub(crate) trait Records {
     /// Remembers a conflict, under the next number.
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError>;
 
+    /// To whom a site belongs: to this identity, if it is the first that comes with it.
+    fn bind(&mut self, site: SiteId, identity: &str) -> Result<String, StoreError>;
+    /// Keeps changes of our own that a peer did not take. A hub has none.
+    fn keep_refused(&mut self, _refused: RefusedParts) {}
+
     /// Keeps a piece of an incomplete group.
     fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError>;
     /// The pieces that were kept, in order; they are kept no more.
@@ -106,6 +114,16 @@ pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<S
             StoreReply::Extracted(extract(records, peer, &after, max_bytes)?)
         }
         StoreRequest::Apply { scope, chunks } => StoreReply::Applied(apply(records, &scope, chunks)?),
+        StoreRequest::Judge { peer, permit, changesets, .. } => {
+            let known = known::Here(&*records);
+            StoreReply::Judged(judge(&known, peer, &permit, &changesets)?)
+        }
+        StoreRequest::Bind { site, identity, .. } => {
+            StoreReply::Bound(records.bind(site, &identity)? == identity)
+        }
+        StoreRequest::Refuse { peer, refused, states, .. } => {
+            StoreReply::Refused(refuse::refuse(records, peer, refused, states)?)
+        }
         StoreRequest::Acked { peer, cursor, .. } => {
             acked(records, peer, cursor)?;
             StoreReply::Done

@@ -15,7 +15,7 @@ pub use rows::{Rows, States};
 pub use writes::Transaction;
 
 use super::log::{self, Role};
-use super::{Store, StoreError, StoreReply, StoreRequest};
+use super::{RefusedParts, Store, StoreError, StoreReply, StoreRequest};
 use crate::conflict::{ConflictLimits, HubResolver};
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Stamp};
@@ -103,6 +103,11 @@ impl MemoryStore {
     /// How many bytes of changes are kept aside until their group is complete, for all peers.
     pub fn staged_bytes(&self, scope: &Scope) -> u64 {
         self.scopes.get(scope).map_or(0, MemoryScope::staged_bytes)
+    }
+
+    /// The changes of our own that peers did not take, with their values, in the order in which they were refused.
+    pub fn refused(&self, scope: &Scope) -> &[RefusedParts] {
+        self.scopes.get(scope).map_or(&[], |scope| &scope.refused)
     }
 
     fn scope(&mut self, scope: &Scope) -> &mut MemoryScope {

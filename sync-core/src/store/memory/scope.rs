@@ -12,7 +12,7 @@ use crate::conflict::{LoggedConflict, Seen};
 use crate::id::{RowId, SiteId};
 use crate::lineage::Stamp;
 use crate::store::log::{LogState, PeerState, Records, Role, Visit, row_of};
-use crate::store::{ClockReading, Mark, Record, StoreError};
+use crate::store::{ClockReading, Mark, Record, RefusedParts, StoreError};
 
 /// One scope.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub(super) struct MemoryScope {
     peers: BTreeMap<SiteId, (u64, PeerState)>,
     ticks: u64,
     staged: BTreeMap<SiteId, Vec<Changeset>>,
+    pub(super) refused: Vec<RefusedParts>,
+    bound: BTreeMap<SiteId, String>,
     pub(super) clock: LocalClock,
 }
 
@@ -43,6 +45,8 @@ impl MemoryScope {
             peers: BTreeMap::new(),
             ticks: 0,
             staged: BTreeMap::new(),
+            refused: Vec::new(),
+            bound: BTreeMap::new(),
             clock: LocalClock::default(),
         };
         scope.open(stamp);
@@ -195,6 +199,14 @@ impl Records for MemoryScope {
     fn log_conflict(&mut self, conflict: LoggedConflict) -> Result<(), StoreError> {
         self.conflicts.push(conflict);
         Ok(())
+    }
+
+    fn bind(&mut self, site: SiteId, identity: &str) -> Result<String, StoreError> {
+        Ok(self.bound.entry(site).or_insert_with(|| identity.to_owned()).clone())
+    }
+
+    fn keep_refused(&mut self, refused: RefusedParts) {
+        self.refused.push(refused);
     }
 
     fn stage(&mut self, peer: SiteId, changeset: Changeset) -> Result<(), StoreError> {

@@ -18,6 +18,7 @@
 //! rules       the synced table of the rules about conflicts
 //! merging     columns whose values are made of what each site contributed
 //! conflict    own writes that met others before the peer had them
+//! refused     own writes that a peer did not take   known    what is held of a row, to judge a peer's writes
 //! ```
 //!
 //! A row's merged state is in exactly one of two places. A row that its table shows has its
@@ -49,6 +50,7 @@ pub mod genesis;
 #[doc(hidden)]
 pub mod identity;
 mod introspect;
+mod known;
 mod lease;
 mod merging;
 #[doc(hidden)]
@@ -60,6 +62,7 @@ pub mod park;
 mod reference_chain;
 #[doc(hidden)]
 pub mod refs;
+mod refused;
 #[doc(hidden)]
 pub mod renames;
 #[doc(hidden)]

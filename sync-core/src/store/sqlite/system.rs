@@ -5,7 +5,7 @@ pub const PREFIX: &str = "__pocketsync_";
 
 /// The format of the system tables; an engine refuses newer ones, and upgrades
 /// older ones before it writes.
-pub const FORMAT: i64 = 3;
+pub const FORMAT: i64 = 4;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///
@@ -77,6 +77,11 @@ CREATE TABLE IF NOT EXISTS __pocketsync_merge(
 CREATE TABLE IF NOT EXISTS __pocketsync_share(
   seq INTEGER NOT NULL, tbl INTEGER NOT NULL, id BLOB NOT NULL, col INTEGER NOT NULL,
   goes_on INTEGER NOT NULL, cell BLOB, PRIMARY KEY(seq, tbl, id, col)) WITHOUT ROWID;
+-- Changes of our own that a peer did not take, a row each: the reason by number, since when in milliseconds
+-- since 1970, and the parts as an encoded changeset; of shares what was contributed.
+CREATE TABLE IF NOT EXISTS __pocketsync_refused(
+  tbl INTEGER NOT NULL, id BLOB NOT NULL, reason INTEGER NOT NULL, since INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY(tbl, id)) WITHOUT ROWID;
 -- Unique keys that more than one row claims: those of the hidden rows, and of the row that has it.
 CREATE TABLE IF NOT EXISTS __pocketsync_claim(
   tbl INTEGER NOT NULL, idx INTEGER NOT NULL, key BLOB NOT NULL, id BLOB NOT NULL,

@@ -15,8 +15,8 @@ use pocketsync_core::conflict::{ConflictFilter, LoggedConflict};
 use pocketsync_core::hub::{Hub, HubConfig};
 use pocketsync_core::id::{RowId, Scope, SiteId};
 use pocketsync_core::rusqlite::Connection;
-use pocketsync_core::session::SessionEnd;
-use pocketsync_core::store::sqlite::replica::Replica;
+use pocketsync_core::session::{Admitted, SessionEnd};
+use pocketsync_core::store::sqlite::replica::{Parked, ParkedReason, Replica};
 use pocketsync_core::store::{HubStore, HubStoreOptions, Store, StoreReply, StoreRequest};
 use pocketsync_core::value::Value;
 use tempfile::TempDir;
@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) max_frame_bytes: usize,
     /// Links are lost after so many frames.
     pub(crate) frames_per_link: Option<usize>,
+    /// What the hub lets devices do; all others may do everything.
+    pub(crate) admitted: BTreeMap<usize, Admitted>,
     /// What holds of every file that calls itself caught up.
     pub(crate) invariant: Option<fn(&Connection)>,
     /// Every cell that was ever handed out: a version has one value.
@@ -89,6 +91,7 @@ impl World {
             clock_ms: None,
             max_frame_bytes: 1 << 20,
             frames_per_link: None,
+            admitted: BTreeMap::new(),
             invariant: None,
             told: BTreeMap::new(),
         }
@@ -101,6 +104,18 @@ impl World {
             mono: self.clock_ms.map_or_else(mono, Duration::from_millis),
             wall_ms: self.clock_ms.unwrap_or_else(wall).saturating_add_signed(skew_ms),
         }
+    }
+
+    /// What the hub lets a device do from now on.
+    pub(crate) fn admit(&mut self, n: usize, admitted: Admitted) {
+        self.admitted.insert(n, admitted);
+        self.cut_all(n);
+    }
+
+    /// What the hub did not take of a device.
+    pub(crate) fn refused(&self, n: usize) -> Vec<Parked> {
+        let parked = self.devices[n].replica.parked().unwrap();
+        parked.into_iter().filter(|parked| parked.reason == ParkedReason::NotAllowed).collect()
     }
 
     /// What the hub's log of conflicts holds.

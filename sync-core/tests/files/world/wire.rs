@@ -90,7 +90,11 @@ impl World {
                     self.with_session(id, side, |session| session.handle_store(now, request, reply));
                 }
                 Output::Admit(_) => {
-                    let admitted = Admitted::new("peer", Rights::ALL);
+                    let given = match &ends[0] {
+                        End::Device(initiator, _) => self.admitted.get(initiator).cloned(),
+                        End::Hub(_) => None,
+                    };
+                    let admitted = given.unwrap_or_else(|| Admitted::new("peer", Rights::ALL));
                     let now = self.now(self.devices[n].skew_ms);
                     self.with_session(id, side, |session| session.handle_admission(now, Ok(admitted)));
                 }
@@ -148,7 +152,13 @@ impl World {
                     self.hub.handle_store(now, id, reply);
                 }
                 HubOutput::Admit { conn, request } => {
-                    let verdict = Open.admit(&request).now_or_never().expect("ready-made");
+                    let given = self.link_of(conn).and_then(|(_, link)| match link.ends[0] {
+                        End::Device(n, _) => Some(n),
+                        End::Hub(_) => None,
+                    });
+                    let given = given.and_then(|n| self.admitted.get(&n)).cloned();
+                    let open = || Open.admit(&request).now_or_never().expect("ready-made");
+                    let verdict = given.map_or_else(open, Ok);
                     self.hub.handle_admission(now, conn, verdict);
                 }
                 HubOutput::Event { .. } => {}

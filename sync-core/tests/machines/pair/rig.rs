@@ -42,6 +42,10 @@ pub struct HubRig {
     pub held: Option<VecDeque<(RequestId, StoreRequest)>>,
     pub fails: bool,
     pub rights: Rights,
+    pub write_tables: Option<Vec<&'static str>>,
+    pub identity: &'static str,
+    /// Everybody is let in as the same.
+    pub anybody: bool,
     pub verdict: Option<WireError>,
     pub said: BTreeMap<ConnId, Vec<Message>>,
     pub closed: BTreeMap<ConnId, SessionEnd>,
@@ -62,6 +66,9 @@ impl HubRig {
             held: None,
             fails: false,
             rights: Rights::ALL,
+            write_tables: None,
+            identity: "test",
+            anybody: false,
             verdict: None,
             said: BTreeMap::new(),
             closed: BTreeMap::new(),
@@ -106,8 +113,13 @@ impl HubRig {
 
     /// A connection of a device whose handshake is done, and who has heard the first push.
     pub fn join(&mut self, from: SiteId, lineage: Lineage) -> ConnId {
+        self.join_with(hello(from, lineage))
+    }
+
+    /// The same for one that introduces itself so.
+    pub fn join_with(&mut self, hello: Hello) -> ConnId {
         let conn = self.open();
-        let heard = self.say(conn, &Message::Hello(hello(from, lineage)));
+        let heard = self.say(conn, &Message::Hello(hello));
         assert!(matches!(heard[0], Message::Welcome(_)), "{heard:?}");
         for message in &heard[1..] {
             if let Message::Push(push) = message {
@@ -154,7 +166,11 @@ impl HubRig {
                     None => self.answer(id, request),
                 },
                 HubOutput::Admit { conn, .. } => {
-                    let admitted = Admitted::new("test", self.rights);
+                    let mut admitted = Admitted::new(self.identity, self.rights);
+                    admitted.binds_site = !self.anybody;
+                    if let Some(tables) = &self.write_tables {
+                        admitted = admitted.writing(tables.iter().copied());
+                    }
                     let verdict = self.verdict.clone().map_or(Ok(admitted), Err);
                     self.hub.handle_admission(self.now, conn, verdict);
                 }

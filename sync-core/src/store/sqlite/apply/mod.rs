@@ -4,7 +4,7 @@
 //! numbers   names to table and column numbers   merge   one change joined into one row's state
 //! write     what the tables show                taken   conflicts that only SQLite sees
 //! store     clocks, records, what waits
-//! direct    changes that touch no other row
+//! direct    changes that touch no other row       refuse  own changes that a peer does not take
 //! ```
 //!
 //! A group is merged in batches of rows within one transaction and under one log number. Which
@@ -15,6 +15,7 @@ mod direct;
 mod make_way;
 mod merge;
 mod numbers;
+mod refuse;
 pub(super) mod store;
 mod taken;
 mod write;
@@ -38,6 +39,7 @@ use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
 };
 pub(super) use numbers::column_number;
+pub(super) use refuse::{refuse, retry};
 pub use store::Shown;
 
 /// How many rows are under work at a time.

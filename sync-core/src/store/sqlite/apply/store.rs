@@ -142,6 +142,9 @@ fn store(engine: &mut Engine, work: &mut Work) -> Result<(), StoreError> {
             if let (AsideReason::UniqueClaim, Some((_, winner))) = (reason, &row.holder) {
                 refs::put_winner(engine, key.0, &key.1, Some(winner))?;
             }
+        } else if row.aside.is_some() && row.record == Record::default() {
+            // Nothing is left of it: a peer did not take it.
+            refs::remove_aside(engine, key.0, &key.1)?;
         }
     }
     store_aliases(engine, work)?;

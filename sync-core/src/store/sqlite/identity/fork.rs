@@ -6,6 +6,7 @@ use super::super::engine::Engine;
 use super::super::merging;
 use super::super::park;
 use super::super::refs;
+use super::super::refused;
 use super::correct::{each_life, each_version};
 use super::folds;
 use super::visit;
@@ -64,6 +65,7 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::put_alias(engine, table, &key, &mint.id(&id))?;
         }
     }
+    refused::rename(engine, &mint)?;
     conflict::forget_versions(engine, kept)?;
     // Who claims what, and who waits for whom, is noted by id.
     park::retry(engine)?;

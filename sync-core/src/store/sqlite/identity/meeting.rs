@@ -33,6 +33,16 @@ pub fn identify(engine: &Engine) -> Result<Identity, StoreError> {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
+    let site = request.peer.site;
+    let met = hear_of(engine, request)?;
+    if let Met::Resume(_) = met {
+        peers::met(engine, site)?;
+    }
+    Ok(met)
+}
+
+/// A peer has introduced itself in writing: it is not the one that is waited for now.
+pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
     fold::run(engine)?;
     let us = engine.site();
     let theirs = request.holding.filter(|holding| holding.replica == us);
@@ -53,7 +63,6 @@ pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
     if before.as_ref() != Some(&known) {
         peers::put(engine, site, &known)?;
     }
-    peers::met(engine, site)?;
     engine.left.remove(&site);
     let mut send_from = theirs.cursor;
     if known.resend_until > 0 && known.resend_from < Mark::of(&send_from).base {
@@ -96,6 +105,19 @@ fn leave(engine: &mut Engine, kept: u64, read_again: bool) -> Result<SiteId, Sto
         engine.left.insert(peer);
     }
     Ok(site)
+}
+
+/// Takes a new site although nothing is wrong with the old one: it belongs to somebody else at the hub. What a peer has is public
+/// and stays what it is; the rest is the new site's. To be called when everything is folded.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn take_new_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
+    let all = peers::all(engine)?;
+    let acked = all.iter().map(|(_, known)| &known.acked);
+    let (lineage, head) = (&engine.lineage, engine.meta.head as u64);
+    let kept = Parting::after(lineage, head, &Offered::default(), 0, acked).kept;
+    leave(engine, kept, true)
 }
 
 /// Asks the peers for all that they have, what came from here included: a part of it is gone from

@@ -72,6 +72,20 @@ pub(in super::super) fn acknowledged(engine: &Engine, seq: u64) -> Result<(), St
     Ok(())
 }
 
+/// Forgets what a share was before writes that a peer has refused: it is that again.
+///
+/// # Errors
+/// When it cannot be written.
+pub(in super::super) fn forget(
+    engine: &mut Engine,
+    (table, id, column): (u32, &RowId, u32),
+) -> Result<(), StoreError> {
+    let id = compact_id(id, &mut engine.sites);
+    let sql = "DELETE FROM __pocketsync_share WHERE tbl = ?1 AND id = ?2 AND col = ?3";
+    engine.conn.prepare_cached(sql)?.execute((table, id, column))?;
+    Ok(())
+}
+
 /// Gives the new site what the old one contributed after log number `kept`, and the old one its shares
 /// of then. Rows have their new ids already, and versions their new site.
 ///

@@ -8,8 +8,8 @@ use crate::bundle::{self, BundleError, ExportOptions, Exported, ImportOptions, I
 use crate::change::Changeset;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
-use crate::store::StoreError;
 use crate::store::sqlite::identity;
+use crate::store::{Meet, Met, StoreError};
 
 impl Replica {
     /// Writes a bundle: what one replica does not have yet, or everything, for a file that somebody carries. The
@@ -83,6 +83,11 @@ impl Replica {
         // A client at work has something to pass on, also where the import was cut off.
         self.notify_committed();
         imported
+    }
+
+    /// Looks at what a peer has written of itself and of us.
+    pub(crate) fn hear_of(&self, peer: Meet) -> Result<Met, StoreError> {
+        self.engaged(|engine| identity::hear_of(engine, peer))
     }
 
     /// The earliest sign in these changes that a site has had two lives.

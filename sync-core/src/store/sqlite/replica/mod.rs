@@ -7,6 +7,8 @@ mod conflicts;
 mod error;
 mod file_identity;
 mod handle;
+mod new_site;
+mod not_allowed;
 mod options;
 mod parked;
 mod requests;

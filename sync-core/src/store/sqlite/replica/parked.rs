@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::OpenError;
 use super::handle::Replica;
+use super::not_allowed;
 use super::options::ReplicaOptions;
 use crate::clock::Version;
 use crate::id::RowId;
@@ -15,12 +16,12 @@ use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::park::{self, claims::merged, work::Work};
 use crate::store::sqlite::row_clock::expand_id;
 use crate::store::sqlite::system::AsideReason;
-use crate::store::sqlite::{apply, connection, fold, merging, refs, schema_change};
+use crate::store::sqlite::{apply, connection, fold, merging, refs, refused, schema_change};
 use crate::store::{Record, ShownRows, StoreError, StoreErrorKind};
 use crate::value::Value;
 
-/// A row that is held and cannot be shown. Nothing of it is lost: others are told of it, and it is
-/// shown as soon as it can be.
+/// A row that is held and cannot be shown, or a change that the hub did not take. Nothing of a row is lost: others are
+/// told of it, and it is shown as soon as it can be. A change that was not allowed is kept here.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Parked {
@@ -56,6 +57,9 @@ pub enum ParkedReason {
     UnknownTable,
     /// Changes of a row that did not come with them.
     Unborn,
+    /// Changes that were made here and that the hub does not take, because the device has no right to make them. The row
+    /// is as the hub has it; others are not told of these. [`Replica::retry_parked`] writes them once more.
+    NotAllowed,
 }
 
 impl ParkedReason {
@@ -67,6 +71,7 @@ impl ParkedReason {
             ParkedReason::Refused => AsideReason::Refused.as_str(),
             ParkedReason::UnknownTable => AsideReason::UnknownTable.as_str(),
             ParkedReason::Unborn => AsideReason::Unborn.as_str(),
+            ParkedReason::NotAllowed => "not allowed",
         }
     }
 
@@ -119,14 +124,17 @@ impl Replica {
 
     /// Tries again to show every row that is parked. That happens by itself when something changes
     /// that they wait for; this is for what the engine cannot see, such as a collation that the
-    /// application defines in another way now. Answers how many rows are parked no more.
+    /// application defines in another way now. Changes that were not allowed
+    /// ([`ParkedReason::NotAllowed`]) are written once more, as of now; if they still are not, they come back when the hub
+    /// has said so. Answers how many rows are parked no more.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn retry_parked(&self) -> Result<u64, StoreError> {
         self.change(|engine| {
             let before = list(engine)?.len();
-            let shown = park::retry(engine)?;
+            let mut shown = apply::retry(engine)?;
+            shown.extend(park::retry(engine)?);
             Ok((before.saturating_sub(list(engine)?.len()) as u64, shown))
         })
     }
@@ -144,7 +152,21 @@ impl Replica {
         self.change(|engine| discard(engine, table, row).map(|shown| ((), shown)))
     }
 
-    fn change<T>(
+    /// Forgets a change that was not allowed ([`ParkedReason::NotAllowed`]). Nobody else has heard of it.
+    ///
+    /// # Errors
+    /// When nothing was refused of this row, or when the file cannot be written.
+    pub fn discard_refused(&self, table: &str, row: &RowId) -> Result<(), StoreError> {
+        self.change(|engine| {
+            let no = number(engine, table)?;
+            match refused::forget(engine, no, row)? {
+                true => Ok(((), Shown::default())),
+                false => Err(unsupported(format!("nothing was refused of row {row} of {table}"))),
+            }
+        })
+    }
+
+    pub(super) fn change<T>(
         &self,
         work: impl FnOnce(&mut Engine) -> Result<(T, Shown), StoreError>,
     ) -> Result<T, StoreError> {
@@ -193,7 +215,7 @@ fn list(engine: &Engine) -> Result<Vec<Parked>, StoreError> {
         let name: String = row.get(1)?;
         let (key, values) = values(engine, no, &id, &record)?;
         found.push(Parked {
-            handle: handle(&name, &id),
+            handle: handle(&name, &id, 0),
             key,
             reason,
             sentence: sentence(engine, (no, &name), &id, &record, reason, detail)?,
@@ -203,13 +225,15 @@ fn list(engine: &Engine) -> Result<Vec<Parked>, StoreError> {
             row: id,
         });
     }
+    drop(rows);
+    found.extend(not_allowed::list(engine)?);
     Ok(found)
 }
 
-/// FNV-1a of the table's name and the row's id, which are the same everywhere.
-fn handle(table: &str, id: &RowId) -> String {
+/// FNV-1a of the table's name and the row's id, which are the same everywhere, and of which of several lists it is in.
+pub(super) fn handle(table: &str, id: &RowId, list: u8) -> String {
     let bytes = id.to_bytes();
-    let text = table.bytes().map(|byte| byte.to_ascii_lowercase()).chain([0]).chain(bytes);
+    let text = table.bytes().map(|byte| byte.to_ascii_lowercase()).chain([list]).chain(bytes);
     let hash = text.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
@@ -217,7 +241,7 @@ fn handle(table: &str, id: &RowId) -> String {
 }
 
 /// The primary key that the row was written with, and its values by column.
-fn values(
+pub(super) fn values(
     engine: &Engine,
     no: u32,
     id: &RowId,
@@ -268,7 +292,9 @@ fn sentence(
             let why = detail.unwrap_or_else(|| "a constraint".to_owned());
             format!("{name} refuses it: {why}")
         }
-        (ParkedReason::Unborn, _) => "changes of a row that has not arrived".to_owned(),
+        (ParkedReason::Unborn | ParkedReason::NotAllowed, _) => {
+            "changes of a row that has not arrived".to_owned()
+        }
     })
 }
 
@@ -312,12 +338,16 @@ fn missing(engine: &Engine, table: &Table, id: &RowId, record: &Record) -> Resul
     Ok("a row that it refers to is not shown here".to_owned())
 }
 
-fn discard(engine: &mut Engine, table: &str, id: &RowId) -> Result<Shown, StoreError> {
+fn number(engine: &Engine, table: &str) -> Result<u32, StoreError> {
     let no = engine.catalog.by_name(table).map(|table| table.no).or_else(|| {
         let mut names = engine.catalog.numbers.iter();
         names.find(|(name, _)| name.eq_ignore_ascii_case(table)).map(|(_, no)| *no)
     });
-    let no = no.ok_or_else(|| unsupported(format!("there is no table {table}")))?;
+    no.ok_or_else(|| unsupported(format!("there is no table {table}")))
+}
+
+fn discard(engine: &mut Engine, table: &str, id: &RowId) -> Result<Shown, StoreError> {
+    let no = number(engine, table)?;
     let key = (no, id.clone());
     match refs::aside(engine, no, id)? {
         None | Some((AsideReason::Deleted, _)) => {

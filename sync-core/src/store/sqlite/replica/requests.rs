@@ -6,36 +6,52 @@ use super::handle::Replica;
 use super::status;
 use crate::driver::{LocalStore, Summary};
 use crate::id::SiteId;
+use crate::store::permit::judge;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
-use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+use crate::store::{ChunkOutcome, Committed, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        let (reply, shown) = self.with(|open| {
+        let reply = self.engaged(|engine| answer(engine, request))?;
+        let committed: Vec<&Committed> = match &reply {
+            StoreReply::Applied(outcomes) => outcomes.iter().filter_map(committed).collect(),
+            StoreReply::Refused(committed) => committed.iter().collect(),
+            _ => Vec::new(),
+        };
+        committed.iter().for_each(|committed| self.readers().publish(&committed.shown));
+        if !committed.is_empty() {
+            self.notify_others();
+        }
+        Ok(reply)
+    }
+}
+
+fn committed(outcome: &ChunkOutcome) -> Option<&Committed> {
+    match outcome {
+        ChunkOutcome::Applied { committed, .. } => committed.as_ref(),
+        _ => None,
+    }
+}
+
+impl Replica {
+    /// Does a piece of a session's work in one transaction, and tells the application what folds have changed.
+    pub(super) fn engaged<T>(
+        &self,
+        work: impl FnOnce(&mut Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (answer, shown) = self.with(|open| {
             ensure_tracked(&open.engine)?;
             open.engine.write(|engine| {
                 let settled = schema_change::settle(engine)?;
                 engine.shown_by_folds.extend(settled);
-                let reply = answer(engine, request)?;
+                let answer = work(engine)?;
                 let shown = std::mem::take(&mut engine.shown_by_folds);
-                Ok((reply, shown.into_rows(&engine.catalog)))
+                Ok((answer, shown.into_rows(&engine.catalog)))
             })
         })?;
         self.readers().publish(&shown);
-        if let StoreReply::Applied(outcomes) = &reply {
-            let mut any = false;
-            for outcome in outcomes {
-                if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
-                    self.readers().publish(&committed.shown);
-                    any = true;
-                }
-            }
-            if any {
-                self.notify_others();
-            }
-        }
-        Ok(reply)
+        Ok(answer)
     }
 }
 
@@ -63,6 +79,15 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
             }
         }
         StoreRequest::Apply { chunks, .. } => StoreReply::Applied(apply::run(engine, chunks)?),
+        StoreRequest::Refuse { peer, refused, states, .. } => {
+            StoreReply::Refused(apply::refuse(engine, peer, refused, states)?)
+        }
+        // Sites are bound by a hub's own store. Whoever serves others with a replica asks only whom it lets in.
+        StoreRequest::Bind { .. } => StoreReply::Bound(true),
+        StoreRequest::Judge { peer, permit, changesets, .. } => {
+            fold::run(engine)?;
+            StoreReply::Judged(judge(engine, peer, &permit, &changesets)?)
+        }
         StoreRequest::Acked { peer, cursor, .. } => {
             identity::acked(engine, peer, &cursor)?;
             StoreReply::Done
@@ -81,7 +106,9 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
 /// With whom the session is that asks, once it is introduced.
 fn of_session(request: &StoreRequest) -> Option<SiteId> {
     match request {
-        StoreRequest::Extract { peer, .. } | StoreRequest::Acked { peer, .. } => Some(*peer),
+        StoreRequest::Extract { peer, .. }
+        | StoreRequest::Refuse { peer, .. }
+        | StoreRequest::Acked { peer, .. } => Some(*peer),
         StoreRequest::Apply { chunks, .. } => chunks.first().map(|chunk| chunk.peer),
         _ => None,
     }

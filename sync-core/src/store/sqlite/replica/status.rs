@@ -8,9 +8,12 @@ use super::super::engine::Engine;
 use super::super::identity;
 use super::super::introspect;
 use super::super::names::LocalNames;
+use super::super::refused;
 use super::super::row_clock::expand_id;
 use super::super::schema_notes::{self, SchemaWarning};
 use super::super::system::{FORMAT, clock_table, null_key_clock_table, quote};
+use super::not_allowed;
+use super::parked::Parked;
 use crate::driver::Summary;
 use crate::id::{RowId, SiteId};
 use crate::lineage::{Cursor, Stamp};
@@ -177,6 +180,11 @@ fn parked_rows(engine: &Engine) -> Result<Vec<ParkedRow>, StoreError> {
         let id = expand_id(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, &engine.sites)?;
         parked.push(ParkedRow { table: row.get(0)?, row: id, reason: row.get(2)?, detail: row.get(3)? });
     }
+    let room = usize::try_from(MAX_PARKED_LISTED).unwrap_or(0).saturating_sub(parked.len());
+    for refused in not_allowed::list(engine)?.into_iter().take(room) {
+        let Parked { table, row, reason, sentence, .. } = refused;
+        parked.push(ParkedRow { table, row, reason: reason.as_str().to_owned(), detail: Some(sentence) });
+    }
     Ok(parked)
 }
 
@@ -213,7 +221,8 @@ pub(super) fn summary(engine: &Engine) -> Result<Summary, StoreError> {
         .transpose()?
         .unwrap_or((-1, 0));
     let journal = count(engine, "SELECT count(*) FROM __pocketsync_journal")?;
-    let parked = count(engine, "SELECT count(*) FROM __pocketsync_aside WHERE reason <> 'deleted'")?;
+    let parked = count(engine, "SELECT count(*) FROM __pocketsync_aside WHERE reason <> 'deleted'")?
+        + refused::count(engine)?;
     let of_peer: i64 = engine
         .conn
         .prepare_cached("SELECT count(*) FROM __pocketsync_log WHERE peer = ?1 AND seq > ?2")?
