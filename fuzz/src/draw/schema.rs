@@ -173,8 +173,7 @@ fn conflict(u: &mut Input<'_>) -> Result<&'static str> {
 /// A column of a composite key, which may be a reference.
 fn key_part(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> {
     let not_null = *u.choose(&["", " NOT NULL"])?;
-    // Which row another unique column means is not remembered, so a key does not refer to such.
-    if let Some((holds, kind, clause)) = reference(u, others, false)? {
+    if let Some((holds, kind, clause)) = reference(u, others)? {
         table.add(u, holds, format!("{kind}{not_null} {clause}"))?;
     } else if u.arbitrary()? {
         let collation = u.choose(&COLLATIONS)?;
@@ -230,7 +229,7 @@ fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> 
         5..=7 if !is_strict => {
             let own = [std::mem::take(table)];
             let to_itself = own[0].key == 1 && u.ratio(1, 4u8)?;
-            let found = reference(u, if to_itself { &own } else { others }, true)?;
+            let found = reference(u, if to_itself { &own } else { others })?;
             let [own] = own;
             *table = own;
             if let Some((holds, kind, clause)) = found {
@@ -266,11 +265,7 @@ fn column(u: &mut Input<'_>, table: &mut Table, others: &[Table]) -> Result<()> 
 
 /// A reference to the key, or maybe to another column that is unique, of one of these tables: what it
 /// holds, its type, and the clause.
-fn reference(
-    u: &mut Input<'_>,
-    parents: &[Table],
-    to_others: bool,
-) -> Result<Option<(Holds, &'static str, String)>> {
+fn reference(u: &mut Input<'_>, parents: &[Table]) -> Result<Option<(Holds, &'static str, String)>> {
     if parents.is_empty() || u.ratio(1, 4u8)? {
         return Ok(None);
     }
@@ -282,8 +277,7 @@ fn reference(
         let folds = ["NOCASE", "RTRIM"].iter().any(|collation| column.definition.contains(collation));
         !folds && matches!(column.holds, Holds::Numbers | Holds::Names)
     };
-    let mut candidates: Vec<usize> =
-        parent.unique.iter().filter(|_| to_others).filter(is_exact).copied().collect();
+    let mut candidates: Vec<usize> = parent.unique.iter().filter(is_exact).copied().collect();
     if parent.key == 1 {
         // The key more often than other columns.
         candidates.extend([0, 0, 0]);
