@@ -10,6 +10,9 @@ use crate::lineage::Cursor;
 use crate::store::{Extracted, Identity, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 use crate::wire::{Body, DEFAULT_MAX_FRAME_BYTES, Hello, Message, PROTOCOL, Push, PushSeen};
 
+/// Since this version there are all the messages that a bundle has.
+const MIN_PROTOCOL: u16 = 2;
+
 /// Writes what came after `from` to the end of the log.
 pub(crate) fn export<S: Store>(
     store: &mut S,
@@ -68,7 +71,7 @@ pub(crate) fn export<S: Store>(
 fn introduction(us: Identity, options: &ExportOptions) -> Hello {
     Hello {
         protocol: PROTOCOL,
-        min_protocol: PROTOCOL,
+        min_protocol: MIN_PROTOCOL,
         scope: options.scope.clone(),
         token: None,
         site: us.site,

@@ -38,6 +38,13 @@ pub(crate) fn import(
     if us.site == sender {
         return Err(BundleError::Own);
     }
+    let (from, to, lineage) = (bundle.from.clone(), bundle.to.clone(), bundle.hello.lineage.clone());
+    let said = Said { from: &from, to: &to, lineage: &lineage };
+    // What an older bundle says of us is overtaken: positions that long ago may be forgotten here.
+    let is_older = us.holdings.iter().any(|held| held.replica == sender && said.is_older_than(held));
+    if is_older {
+        bundle.hello.holdings.clear();
+    }
     let mut met = introduce(replica, &bundle, us.site, options)?;
     // What the sender has of us it may have heard through others, who know no positions of ours.
     if bundle.tells_of_us && met.us == us.site {
@@ -48,11 +55,7 @@ pub(crate) fn import(
         }
     }
     let new_site = (met.us != us.site).then_some(met.us);
-    let (from, to, lineage) = (bundle.from.clone(), bundle.to.clone(), bundle.hello.lineage.clone());
-    let said = Said { from: &from, to: &to, lineage: &lineage };
-    // Of two bundles, what the later one says counts.
-    let theirs = bundle.hello.holdings.iter().find(|holding| holding.replica == met.us);
-    if let Some(theirs) = theirs.filter(|_| !said.is_older_than(&met.held)) {
+    if let Some(theirs) = bundle.hello.holdings.iter().find(|holding| holding.replica == met.us) {
         let cursor = theirs.cursor.clone();
         replica.run(StoreRequest::Acked { scope: scope.clone(), peer: sender, cursor })?;
     }
@@ -92,19 +95,16 @@ fn introduce<R: Read + Seek>(
     let hello = &bundle.hello;
     // Under its new site, nobody holds anything of it.
     for _ in 0..2 {
-        let request = StoreRequest::Meet(Meet {
+        let peer = Meet {
             scope: options.scope.clone(),
             peer: Peer { site: hello.site, lineage: hello.lineage.clone(), head: hello.head.clone() },
             holding: hello.holdings.iter().find(|holding| holding.replica == us).cloned(),
             resumes: None,
             clock: None,
-        });
-        match replica.run(request)? {
-            StoreReply::Met(Met::Forked { site }) => us = site,
-            StoreReply::Met(Met::Resume(resume)) => {
-                return Ok(Introduced { us: resume.us.site, held: resume.holding });
-            }
-            _ => return Err(unexpected()),
+        };
+        match replica.hear_of(peer)? {
+            Met::Forked { site } => us = site,
+            Met::Resume(resume) => return Ok(Introduced { us: resume.us.site, held: resume.holding }),
         }
     }
     Err(unexpected())

@@ -1,17 +1,21 @@
 //! Two devices that sync without a hub: drivers on both sides, over links in one process.
 
+use std::io::Cursor;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::join;
 use pocketsync_core::admission::{Admission, Open, admit_with, refused};
+use pocketsync_core::bundle::{ExportOptions, ImportOptions};
 use pocketsync_core::driver::{Client, ClientOptions, State};
 use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::Stamp;
 use pocketsync_core::runtime::Runtime;
+use pocketsync_core::rusqlite::Connection;
 use pocketsync_core::session::{AdmitRequest, Admitted, Rights};
+use pocketsync_core::store::sqlite::{Replica, ReplicaOptions, Tables};
 use pocketsync_core::testkit::{MemoryReplica, TestRuntime, conformance};
 use pocketsync_core::transport::{self, Connector, Transport};
 use pocketsync_core::value::Value;
@@ -114,6 +118,64 @@ fn each_has_what_the_other_wrote_before_and_after_they_met() {
     devices.runtime.advance(Duration::from_secs(5));
     // In one process, nobody else can call.
     assert_eq!(devices.called.status().state, State::Stopped);
+}
+
+#[test]
+fn what_one_client_of_a_file_brings_another_passes_on() {
+    let runtime = TestRuntime::new(11);
+    // SQLite stamps by the machine's clock.
+    let wall_ms = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    runtime.jump_wall(wall_ms - runtime.now().wall_ms as i64);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("middle.db");
+    let app = Connection::open(&path).unwrap();
+    app.execute_batch("CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT)").unwrap();
+    let middle = Replica::open(&path, ReplicaOptions::default()).unwrap();
+    middle.track(&Tables::all()).unwrap();
+    let ends = [1, 2].map(|n| MemoryReplica::new(scope(), SiteId::from_bytes([n; 16]), Stamp(1)));
+    let clients: Vec<Client> = ends
+        .iter()
+        .flat_map(|end| {
+            let (caller, listener) = transport::local();
+            let options = ClientOptions::default;
+            let (called, driver) = Client::accepting(
+                middle.clone(),
+                scope(),
+                Arc::new(listener),
+                Arc::new(Open),
+                runtime.handle(),
+                options(),
+            );
+            runtime.spawn(driver);
+            let (calling, driver) =
+                Client::new(end.clone(), scope(), Arc::new(caller), runtime.handle(), options());
+            runtime.spawn(driver);
+            [called, calling]
+        })
+        .collect();
+    let notes =
+        |end: &MemoryReplica| end.with(|store| store.rows(&scope()).get("note").map_or(0, |rows| rows.len()));
+    runtime.advance(Duration::from_secs(2));
+    for round in 1..4 {
+        let wall_ms = runtime.now().wall_ms;
+        ends[0].write(wall_ms, |tx| tx.insert("note", &[("text", Value::text("of an end"))]));
+        app.execute("INSERT INTO note(text) VALUES('of the middle')", []).unwrap();
+        runtime.advance(Duration::from_secs(2));
+        assert_eq!((notes(&ends[0]), notes(&ends[1])), (2 * round, 2 * round), "round {round}");
+    }
+    // So is what comes on a stick.
+    let path = dir.path().join("other.db");
+    let app = Connection::open(&path).unwrap();
+    app.execute_batch("CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT)").unwrap();
+    let other = Replica::open(&path, ReplicaOptions::default()).unwrap();
+    other.track(&Tables::all()).unwrap();
+    app.execute("INSERT INTO note(text) VALUES('carried')", []).unwrap();
+    let mut stick = Vec::new();
+    other.export(&mut stick, &ExportOptions::new(scope(), runtime.now())).unwrap();
+    middle.import(Cursor::new(stick), &ImportOptions::new(scope(), runtime.now())).unwrap();
+    runtime.advance(Duration::from_secs(2));
+    assert_eq!((notes(&ends[0]), notes(&ends[1])), (7, 7));
+    assert!(clients.iter().all(|client| client.status().state == State::Live));
 }
 
 #[test]

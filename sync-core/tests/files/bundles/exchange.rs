@@ -209,6 +209,27 @@ fn an_old_bundle_is_good_whatever_was_heard_since() {
 }
 
 #[test]
+fn an_old_bundle_that_speaks_of_forgotten_times_costs_no_name() {
+    let (mut a, b) = (Machine::new(), Machine::new());
+    a.note("first");
+    b.import(&a.export(&for_anyone())).unwrap();
+    b.note("b");
+    let old = b.export(&for_anyone());
+    a.import(&old).unwrap();
+    b.note("later");
+    a.import(&b.export(&for_anyone())).unwrap();
+    // More openings with something to tell than are remembered.
+    for n in 0..70 {
+        a.note(&format!("note {n}"));
+        a.export(&for_anyone());
+        a.reopen();
+    }
+    let site = a.site();
+    assert!(a.import(&old).unwrap().known);
+    assert_eq!(a.site(), site);
+}
+
+#[test]
 fn a_stick_goes_round_and_nobody_has_to_be_told_twice() {
     let files = [Machine::new(), Machine::new(), Machine::new()];
     for (n, file) in files.iter().enumerate() {

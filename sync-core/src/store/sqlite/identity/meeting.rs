@@ -33,6 +33,16 @@ pub fn identify(engine: &Engine) -> Result<Identity, StoreError> {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
+    let site = request.peer.site;
+    let met = hear_of(engine, request)?;
+    if let Met::Resume(_) = met {
+        peers::met(engine, site)?;
+    }
+    Ok(met)
+}
+
+/// A peer has introduced itself in writing: it is not the one that is waited for now.
+pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
     fold::run(engine)?;
     let us = engine.site();
     let theirs = request.holding.filter(|holding| holding.replica == us);
@@ -53,7 +63,6 @@ pub fn meet(engine: &mut Engine, request: Meet) -> Result<Met, StoreError> {
     if before.as_ref() != Some(&known) {
         peers::put(engine, site, &known)?;
     }
-    peers::met(engine, site)?;
     engine.left.remove(&site);
     let mut send_from = theirs.cursor;
     if known.resend_until > 0 && known.resend_from < Mark::of(&send_from).base {

@@ -8,8 +8,8 @@ use crate::bundle::{self, BundleError, ExportOptions, Exported, ImportOptions, I
 use crate::change::Changeset;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
-use crate::store::StoreError;
 use crate::store::sqlite::identity;
+use crate::store::{Meet, Met, StoreError};
 
 impl Replica {
     /// Writes a bundle: what one replica does not have yet, or everything, for a file that somebody carries. The
@@ -79,7 +79,15 @@ impl Replica {
     /// When it is no whole bundle, not for this replica, or its sender has to hear of something first:
     /// [`BundleError::way_out`] says what. When the file cannot be written; what was merged before stays then.
     pub fn import(&self, input: impl Read + Seek, options: &ImportOptions) -> Result<Imported, BundleError> {
-        bundle::import(&mut self.clone(), input, options)
+        let imported = bundle::import(&mut self.clone(), input, options);
+        // A client at work has something to pass on, also where the import was cut off.
+        self.notify_committed();
+        imported
+    }
+
+    /// Looks at what a peer has written of itself and of us.
+    pub(crate) fn hear_of(&self, peer: Meet) -> Result<Met, StoreError> {
+        self.engaged(|engine| identity::hear_of(engine, peer))
     }
 
     /// The earliest sign in these changes that a site has had two lives.

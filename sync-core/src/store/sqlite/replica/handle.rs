@@ -229,6 +229,13 @@ impl Replica {
         });
     }
 
+    /// Says so where several listen: what one client of this replica brings, another has to pass on.
+    pub(super) fn notify_others(&self) {
+        if lock(&self.shared.notices).len() > 1 {
+            self.notify_committed();
+        }
+    }
+
     /// What merges change from now on, for an application that shows rows: SQLite's own hooks do
     /// not see other connections.
     pub fn applied(&self) -> AppliedStream {
@@ -256,7 +263,7 @@ impl Replica {
     }
 
     /// Whether another connection committed since the last call; `true` the first time. Cheap: no
-    /// table is read.
+    /// table is read. Others who listen to [`committed`](Self::committed) are told.
     ///
     /// # Errors
     /// When the file cannot be read, or is another one now.
@@ -268,6 +275,11 @@ impl Replica {
                 .prepare_cached("PRAGMA main.data_version")?
                 .query_row([], |row| row.get(0))?;
             Ok(open.data_version.replace(version) != Some(version))
+        })
+        .inspect(|changed| {
+            if *changed {
+                self.notify_others();
+            }
         })
     }
 

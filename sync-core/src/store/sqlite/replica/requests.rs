@@ -9,33 +9,49 @@ use crate::id::SiteId;
 use crate::store::permit::judge;
 use crate::store::sqlite::engine::Engine;
 use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
-use crate::store::{ChunkOutcome, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
+use crate::store::{ChunkOutcome, Committed, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        let (reply, shown) = self.with(|open| {
+        let reply = self.engaged(|engine| answer(engine, request))?;
+        let committed: Vec<&Committed> = match &reply {
+            StoreReply::Applied(outcomes) => outcomes.iter().filter_map(committed).collect(),
+            StoreReply::Refused(committed) => committed.iter().collect(),
+            _ => Vec::new(),
+        };
+        committed.iter().for_each(|committed| self.readers().publish(&committed.shown));
+        if !committed.is_empty() {
+            self.notify_others();
+        }
+        Ok(reply)
+    }
+}
+
+fn committed(outcome: &ChunkOutcome) -> Option<&Committed> {
+    match outcome {
+        ChunkOutcome::Applied { committed, .. } => committed.as_ref(),
+        _ => None,
+    }
+}
+
+impl Replica {
+    /// Does a piece of a session's work in one transaction, and tells the application what folds have changed.
+    pub(super) fn engaged<T>(
+        &self,
+        work: impl FnOnce(&mut Engine) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (answer, shown) = self.with(|open| {
             ensure_tracked(&open.engine)?;
             open.engine.write(|engine| {
                 let settled = schema_change::settle(engine)?;
                 engine.shown_by_folds.extend(settled);
-                let reply = answer(engine, request)?;
+                let answer = work(engine)?;
                 let shown = std::mem::take(&mut engine.shown_by_folds);
-                Ok((reply, shown.into_rows(&engine.catalog)))
+                Ok((answer, shown.into_rows(&engine.catalog)))
             })
         })?;
         self.readers().publish(&shown);
-        match &reply {
-            StoreReply::Applied(outcomes) => {
-                for outcome in outcomes {
-                    if let ChunkOutcome::Applied { committed: Some(committed), .. } = outcome {
-                        self.readers().publish(&committed.shown);
-                    }
-                }
-            }
-            StoreReply::Refused(Some(committed)) => self.readers().publish(&committed.shown),
-            _ => {}
-        }
-        Ok(reply)
+        Ok(answer)
     }
 }
 
