@@ -88,12 +88,13 @@ pub enum RowId {
     /// The declared primary key is the identity: its values in key order, references among them
     /// as [`Value::Ref`].
     Natural(Box<[Value]>),
-    /// The row was inserted at `site` into a table with an integer key, as its `counter`th row.
+    /// The row was inserted at `site` into a table with an integer key, and numbered there.
     /// The integer itself is an attribute of the row and may differ between replicas.
     Surrogate {
         /// Where the row was inserted.
         site: SiteId,
-        /// Unique within the site, over all its tables; starts at 1.
+        /// Unique within the site, over all its tables: ascending, and from somewhere else on each
+        /// time that the file is opened, so that a restored copy never gives a number again.
         counter: u64,
     },
     /// The row was there before tracking began: the first 16 bytes of a hash of table, key and

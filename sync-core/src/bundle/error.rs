@@ -48,7 +48,7 @@ pub enum BundleError {
     /// Made by this replica, or by a copy of its file.
     #[error("the bundle was made by this replica itself, or by a copy of its file")]
     Own,
-    /// What is held of the sender here is not in its history, or it has given two rows one number.
+    /// What is held of the sender here is not in its history.
     #[error(
         "the file that made the bundle, {sender}, was restored from a backup or cloned, and does not know yet"
     )]

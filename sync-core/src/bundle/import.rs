@@ -46,30 +46,23 @@ pub(crate) fn import(
         bundle.hello.holdings.clear();
     }
     let mut met = introduce(replica, &bundle, us.site, options)?;
+    if let Some(theirs) = bundle.hello.holdings.iter().find(|holding| holding.replica == met.us) {
+        let cursor = theirs.cursor.clone();
+        replica.run(StoreRequest::Acked { scope: scope.clone(), peer: sender, cursor })?;
+    }
     // What the sender has of us it may have heard through others, who know no positions of ours.
     if bundle.tells_of_us && met.us == us.site {
-        let lives = look(&mut bundle, |changes| Ok(replica.born_twice(us.site, changes)?))?;
+        let lives = look(&mut bundle, |changes| Ok(replica.other_life(changes)?))?;
         if let Some(earliest) = lives {
             let site = replica.leave_after(earliest)?;
             met = introduce(replica, &bundle, site, options)?;
         }
     }
     let new_site = (met.us != us.site).then_some(met.us);
-    if let Some(theirs) = bundle.hello.holdings.iter().find(|holding| holding.replica == met.us) {
-        let cursor = theirs.cursor.clone();
-        replica.run(StoreRequest::Acked { scope: scope.clone(), peer: sender, cursor })?;
-    }
     if let Some(recipient) = bundle.recipient().filter(|recipient| *recipient != met.us) {
         return Err(BundleError::OtherRecipient { recipient, us: met.us, forked: new_site.is_some() });
     }
     let plan = plan(said, &met.held, |position| ends_a_piece(&mut bundle, position))?;
-    let may_be_known = bundle.least_birth.is_some_and(|least| least <= met.held.knowledge.counter);
-    if plan != Plan::Nothing && may_be_known {
-        let lives = look(&mut bundle, |changes| Ok(replica.born_twice(sender, changes)?))?;
-        if lives.is_some() {
-            return Err(BundleError::SenderForked { sender });
-        }
-    }
     let mut imported = Imported { sender, known: false, rows: 0, changed_rows: 0, new_site };
     match plan {
         Plan::Nothing => imported.known = true,

@@ -27,8 +27,6 @@ pub struct BundleReader<R> {
     pub(super) max_hlc: Hlc,
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    /// The least number of a row that the sender tells the birth of as its own.
-    pub(super) least_birth: Option<u64>,
     /// Whether it tells of the birth of a row that came from the reader.
     pub(super) tells_of_us: bool,
     /// Where the first piece begins.
@@ -64,7 +62,7 @@ impl<R: Read + Seek> BundleReader<R> {
         let pieces_at = parts.at;
         let mut ends: Option<(Cursor, Cursor)> = None;
         let (mut max_hlc, mut rows, mut is_whole) = (Hlc::ZERO, 0, false);
-        let (mut least_birth, mut tells_of_us) = (None, false);
+        let mut tells_of_us = false;
         loop {
             let push = match parts.message()? {
                 Some(Message::Push(push)) => push,
@@ -85,11 +83,8 @@ impl<R: Read + Seek> BundleReader<R> {
                 .map_err(|error| damaged(format!("changes that cannot be read: {error}")))?;
             max_hlc = max_hlc.max(changeset.max_hlc());
             rows += changeset.row_count() as u64;
-            for (_, site, counter, _) in births(&changeset) {
+            for (_, site, _, _) in births(&changeset) {
                 tells_of_us |= us == Some(site);
-                if site == hello.site {
-                    least_birth = Some(least_birth.map_or(counter, |least: u64| least.min(counter)));
-                }
             }
             is_whole = push.last;
             ends = Some((ends.map_or(push.from, |(from, _)| from), push.to));
@@ -103,19 +98,7 @@ impl<R: Read + Seek> BundleReader<R> {
             return Err(damaged("its positions are not in the history of its sender"));
         }
         let bytes = parts.end()?;
-        Ok(BundleReader {
-            input,
-            title,
-            hello,
-            from,
-            to,
-            max_hlc,
-            rows,
-            bytes,
-            least_birth,
-            tells_of_us,
-            pieces_at,
-        })
+        Ok(BundleReader { input, title, hello, from, to, max_hlc, rows, bytes, tells_of_us, pieces_at })
     }
 
     /// Of which logical database it is.

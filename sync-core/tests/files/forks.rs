@@ -30,7 +30,7 @@ fn a_restored_file_with_new_rows_loses_nothing() {
     write(&world, 0, "three");
     world.settle();
     world.restore(0, &backup);
-    // New rows before the first contact: they take the integers and the counters of the lost ones.
+    // New rows before the first contact: they take the integers of the lost ones.
     write(&world, 0, "four");
     world.settle();
     assert_eq!(world.same(ALL), each_in_its_own(&["one", "two", "three", "four"]));

@@ -82,8 +82,6 @@ struct Mesh {
 struct Kept {
     copy: Backup,
     held: BTreeSet<String>,
-    /// Whom the file has met since.
-    met: BTreeSet<usize>,
 }
 
 impl Mesh {
@@ -122,19 +120,13 @@ impl Mesh {
             Step::Backup { file } => {
                 self.world.fold(file);
                 let copy = self.world.back_up(file);
-                self.backups[file] = Some(Kept { copy, held: self.held[file].clone(), met: BTreeSet::new() });
+                self.backups[file] = Some(Kept { copy, held: self.held[file].clone() });
             }
             Step::Restore { file } => self.restore(file),
         }
     }
 
     fn meet(&mut self, a: usize, b: usize, frames: Option<usize>) {
-        if let Some(kept) = &mut self.backups[a] {
-            kept.met.insert(b);
-        }
-        if let Some(kept) = &mut self.backups[b] {
-            kept.met.insert(a);
-        }
         self.world.frames_per_link = frames;
         self.world.meet(a, b);
         self.world.frames_per_link = None;
@@ -162,14 +154,11 @@ impl Mesh {
         forks
     }
 
-    /// A file that is restored meets somebody who knows what it has forgotten, before anybody else.
+    /// Whom the file meets next, and whether that one knows what it has forgotten, is chance.
     fn restore(&mut self, file: usize) {
         let Some(kept) = self.backups[file].take() else { return };
         self.world.restore(file, &kept.copy);
         self.held[file] = kept.held;
-        for with in kept.met {
-            self.meet(file, with, None);
-        }
     }
 
     /// Once around, and once more, everybody has everything.
@@ -222,6 +211,23 @@ fn a_ring_has_everything_after_going_round_twice() {
     assert_eq!(mesh.world.same(NOTES).len(), FILES);
     assert_eq!(mesh.world.same(TAGS).len(), 1);
     assert_eq!(mesh.world.same(TAGGED).len(), FILES);
+}
+
+/// Two who each met another life of a file tell each other before it finds itself out.
+#[test]
+fn a_restored_file_that_meets_a_stranger_first_loses_nothing() {
+    let mut mesh = Mesh::new();
+    mesh.run(&Step::Note { file: 0 });
+    mesh.run(&Step::Backup { file: 0 });
+    mesh.run(&Step::Note { file: 0 });
+    mesh.meet(0, 1, None);
+    mesh.run(&Step::Restore { file: 0 });
+    mesh.run(&Step::Note { file: 0 });
+    mesh.meet(0, 2, None);
+    mesh.meet(1, 2, None);
+    assert_eq!(mesh.held[2].len(), 3);
+    mesh.settle(&[1, 2]);
+    assert_eq!(mesh.world.same(NOTES).len(), 3);
 }
 
 proptest! {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Store, StoreError, StoreErrorKind, StoreReply, StoreRequest, log};
@@ -199,6 +200,8 @@ impl Store for HubStore {
 fn configure(conn: &Connection, options: &HubStoreOptions) -> rusqlite::Result<()> {
     conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF")?;
+    // Else SQLite may prepare a statement anew each time that a range in it is bound to others.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let cache_kib = i64::try_from(options.cache_bytes / 1024).unwrap_or(i64::MAX);
     conn.execute_batch(&format!("PRAGMA cache_size = -{cache_kib}"))?;
     if let Some(max_bytes) = options.max_bytes {

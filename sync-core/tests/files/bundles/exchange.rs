@@ -187,10 +187,18 @@ fn what_a_restored_file_wrote_is_not_mixed_with_what_others_heard_of_it() {
     a.restore(&backup);
     a.note("another row two");
     for _ in 0..2 {
-        assert_eq!(code(c.import(&a.export(&for_anyone()))), "sender_forked");
+        c.import(&a.export(&for_anyone())).unwrap();
     }
+    assert_eq!(c.count(), 3, "they are numbered apart");
+    assert_eq!(
+        code(b.import(&a.export(&for_anyone()))),
+        "sender_forked",
+        "B has positions of A's that A has not"
+    );
     assert!(a.import(&c.export(&for_anyone())).unwrap().new_site.is_some());
     c.import(&a.export_for(&c)).unwrap();
+    b.import(&a.export_for(&b)).unwrap();
+    assert!(a.holds_the_same_as(&b));
     assert!(a.holds_the_same_as(&c));
     assert_eq!(c.notes().len(), 3);
     assert_eq!(c.count(), 3);

@@ -81,10 +81,10 @@ fn part_ways(engine: &mut Engine, shared: u64, offered: &Offered) -> Result<Met,
     Ok(Met::Forked { site: leave(engine, parting.kept, parting.read_again)? })
 }
 
-/// We were restored from a backup, as others' rows tell: a new site.
+/// We were restored from a backup, as others' rows tell: a new site, unless nothing was written since.
 pub(in super::super) fn leave_after(engine: &mut Engine, life: OtherLife) -> Result<SiteId, StoreError> {
     let offered = offered(engine);
-    let shared = life.shared(engine)?;
+    let Some(shared) = life.shared(engine)? else { return Ok(engine.site()) };
     match part_ways(engine, shared, &offered)? {
         Met::Forked { site } => Ok(site),
         Met::Resume(resume) => Ok(resume.us.site),

@@ -22,7 +22,7 @@ pub(super) mod visit;
 pub(super) use folds::is_ahead;
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub(crate) use lives::OtherLife;
-pub(super) use lives::born_twice;
+pub(super) use lives::other_life;
 pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again, take_new_site};
 pub(super) use meeting::{hear_of, leave_after, told_from};
 pub use peers::pending;

@@ -90,13 +90,9 @@ impl Replica {
         self.engaged(|engine| identity::hear_of(engine, peer))
     }
 
-    /// The earliest sign in these changes that a site has had two lives.
-    pub(crate) fn born_twice(
-        &self,
-        site: SiteId,
-        changes: &Changeset,
-    ) -> Result<Option<identity::OtherLife>, StoreError> {
-        self.with(|open| identity::born_twice(&open.engine, site, changes))
+    /// The earliest sign in these changes that this file has another life.
+    pub(crate) fn other_life(&self, changes: &Changeset) -> Result<Option<identity::OtherLife>, StoreError> {
+        self.with(|open| identity::other_life(&open.engine, changes))
     }
 
     /// Takes a new site, having had two lives.
