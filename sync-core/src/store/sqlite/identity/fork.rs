@@ -14,8 +14,8 @@ use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
 use crate::store::{Mint, StoreError};
 
-/// Takes a new site. Our own writes up to log number `kept` stay what they are.
-pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, StoreError> {
+/// Takes a new site. Our own writes up to log number `kept` stay what they are, and own shares up to `shares`.
+pub(super) fn take_new_site(engine: &mut Engine, kept: u64, shares: u64) -> Result<SiteId, StoreError> {
     let (counter, clock) = folds::used_at(engine, kept)?;
     let old = engine.site();
     let new = fresh_site(engine)?;
@@ -54,7 +54,7 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64) -> Result<SiteId, St
             refs::put_shadow(engine, table, &id, column, &mint.value(&value))?;
         }
     }
-    merging::before::part(engine, &mint, kept)?;
+    merging::before::part(engine, &mint, shares)?;
     let tables: Vec<u32> = engine.catalog.tables.keys().copied().collect();
     for table in tables {
         for id in refs::dangling(engine, table)? {

@@ -49,7 +49,10 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
     let theirs = theirs.unwrap_or_else(|| Holding::none(us));
     let offered = offered(engine);
     if let Verdict::Forked { shared } = verdict(&engine.lineage, engine.meta.head as u64, &offered, &theirs) {
-        return part_ways(engine, shared, &offered);
+        // This one has of us what is shared. Whether others have more, and which life told them, is not known.
+        let at_first_hand = !engine.lineage.contains(engine.meta.head as u64, &theirs.cursor);
+        let alone = peers::all(engine)?.iter().all(|(known, _)| *known == request.peer.site);
+        return part_ways(engine, shared, &offered, at_first_hand && alone);
     }
     if let Some(reading) = request.clock {
         correct::correct(engine, reading)?;
@@ -73,28 +76,40 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
     Ok(Met::Resume(Box::new(Resume { us, holding, send_from, rewound: false })))
 }
 
-/// We were restored from a backup or cloned: a new site.
-fn part_ways(engine: &mut Engine, shared: u64, offered: &Offered) -> Result<Met, StoreError> {
+/// We were restored from a backup or cloned: a new site. It is given what nobody else has, if that is known; else what is
+/// written keeps its name, since no other life of this file gives the same.
+fn part_ways(
+    engine: &mut Engine,
+    shared: u64,
+    offered: &Offered,
+    others_have_none: bool,
+) -> Result<Met, StoreError> {
     let all = peers::all(engine)?;
     let acked = all.iter().map(|(_, known)| &known.acked);
-    let parting = Parting::after(&engine.lineage, engine.meta.head as u64, offered, shared, acked);
-    Ok(Met::Forked { site: leave(engine, parting.kept, parting.read_again)? })
+    let head = engine.meta.head as u64;
+    let mut parting = Parting::after(&engine.lineage, head, offered, shared, acked);
+    let shares = parting.kept;
+    if !others_have_none {
+        parting = Parting { kept: head, read_again: false };
+    }
+    Ok(Met::Forked { site: leave(engine, parting, shares)? })
 }
 
 /// We were restored from a backup, as others' rows tell: a new site, unless nothing was written since.
 pub(in super::super) fn leave_after(engine: &mut Engine, life: OtherLife) -> Result<SiteId, StoreError> {
     let offered = offered(engine);
     let Some(shared) = life.shared(engine)? else { return Ok(engine.site()) };
-    match part_ways(engine, shared, &offered)? {
+    match part_ways(engine, shared, &offered, false)? {
         Met::Forked { site } => Ok(site),
         Met::Resume(resume) => Ok(resume.us.site),
     }
 }
 
 /// Takes a new site, of which no peer has anything. What peers have is read from the beginning where
-/// `read_again` says so.
-fn leave(engine: &mut Engine, kept: u64, read_again: bool) -> Result<SiteId, StoreError> {
-    let site = fork::take_new_site(engine, kept)?;
+/// the parting says so. Own shares up to log number `shares` stay the old site's.
+fn leave(engine: &mut Engine, parting: Parting, shares: u64) -> Result<SiteId, StoreError> {
+    let Parting { kept, read_again } = parting;
+    let site = fork::take_new_site(engine, kept, shares)?;
     for (peer, mut known) in peers::all(engine)? {
         known.acked = Cursor::ZERO;
         if read_again {
@@ -117,7 +132,7 @@ pub fn take_new_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
     let acked = all.iter().map(|(_, known)| &known.acked);
     let (lineage, head) = (&engine.lineage, engine.meta.head as u64);
     let kept = Parting::after(lineage, head, &Offered::default(), 0, acked).kept;
-    leave(engine, kept, true)
+    leave(engine, Parting { kept, read_again: true }, kept)
 }
 
 /// Asks the peers for all that they have, what came from here included: a part of it is gone from
@@ -127,7 +142,8 @@ pub fn take_new_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
 /// # Errors
 /// When the file cannot be read or written.
 pub fn read_again(engine: &mut Engine) -> Result<(), StoreError> {
-    leave(engine, engine.meta.head as u64, true)?;
+    let kept = engine.meta.head as u64;
+    leave(engine, Parting { kept, read_again: true }, kept)?;
     Ok(())
 }
 
