@@ -37,6 +37,12 @@ impl Scope {
         others.filter(|other| self.may_be_called(shape, rules, row, &other.tag))
     }
 
+    /// Whether another row may ever have been shown under this row's name, and written to, anywhere.
+    pub fn may_show_another(&self, shape: &Shape, rules: &Rules, row: &Row) -> bool {
+        let others = self.rows().map(|(_, other)| other).filter(|_| rules.shifting_key(row.tag.table));
+        others.into_iter().any(|other| self.may_be_called(shape, rules, other, &row.tag))
+    }
+
     /// Whether one row may be represented by another: both may have claimed the same unique value,
     /// or all that their keys differ in are rows of which that is true.
     fn may_be_called(&self, shape: &Shape, rules: &Rules, hidden: &Row, shown: &RowTag) -> bool {

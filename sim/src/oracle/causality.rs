@@ -144,5 +144,5 @@ fn remember(
 /// is shown there now and what was shown before may be cells of two rows.
 pub(super) fn is_moved(model: &Model, scope: &Scope, row: &Row) -> bool {
     let (shape, rules) = (model.shape(), model.rules());
-    scope.other_names(shape, rules, row).next().is_some()
+    scope.other_names(shape, rules, row).next().is_some() || scope.may_show_another(shape, rules, row)
 }

@@ -85,6 +85,16 @@ fn what_lost_is_in_some_log() {
 }
 
 #[test]
+fn what_was_written_under_a_name_that_showed_another_row_is_judged_nowhere() {
+    // Under the name of a badge that nobody made; then that of a third row is shown under it.
+    let labels = "10 d0 t1 + label r1 work w1
+         11 d1 t2 + label r2 work w2; + badge r2 @r2 w3
+         12 d2 t3 + label r3 work w5; + badge r3 @r3 w6\n";
+    let end = "90 settled d0[parked=4,log=]: label r1 work w1, badge r1 @r1 w6 | d3[parked=4,log=]: label r1 work w1, badge r1 @r1 w6";
+    passes(&format!("{labels} 20 d0 t4 ~ badge r1 note w3>w4\n {end}"));
+}
+
+#[test]
 fn what_was_replaced_knowingly_or_lost_with_its_file_is_in_no_log() {
     passes(
         "10 d0 t1 + list r1 w1

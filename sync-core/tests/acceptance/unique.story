@@ -144,3 +144,17 @@ a: DELETE FROM stock; INSERT INTO stock VALUES('x', 1, 7)
 c is online
 sync
 all: SELECT place, sku, n FROM stock JOIN product ON id = product => x t 7
+
+== A row that waited under a key that is inserted anew is in the log
+given CREATE TABLE people(handle TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, about TEXT);
+a: INSERT INTO people VALUES('U9', 'first')
+b: INSERT INTO people VALUES('u9', 'second')
+sync
+all: SELECT handle, about FROM people => U9 first
+parked: => people unique claim
+log of a: => 0
+a: DELETE FROM people; INSERT INTO people VALUES('u9', 'third')
+sync
+all: SELECT handle, about FROM people => u9 third
+parked: =>
+log of a: => 1

@@ -3,6 +3,7 @@
 //! ```text
 //! detect    what of a group is in conflict with what is here
 //! log       the table of conflicts                 told      what of it the peer has to hear of
+//! replaced  rows that waited under a key that was inserted anew
 //! ```
 //!
 //! A device decides nothing: the lattice does, and then the hub. It remembers what was overwritten,
@@ -10,8 +11,10 @@
 
 mod detect;
 mod log;
+mod replaced;
 mod told;
 
 pub(super) use detect::Detector;
 pub(super) use log::{count, find, forget_versions, get};
+pub(super) use replaced::log_replaced;
 pub(super) use told::{doubt, tell_lost};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::catalog::Table;
+use super::super::conflict;
 use super::super::park;
 use super::super::refs;
 use super::super::row_clock::{RowClock, compact_id, expand_id};
@@ -179,6 +180,10 @@ impl<'f, 'e> Settling<'f, 'e> {
         clock.life = Life { born: Some(version), ..life };
         let past = record.clone().unwrap_or_default();
         if let Some(record) = record {
+            if record.life.is_alive() {
+                let at = work.key.local(self.form);
+                conflict::log_replaced(self.folding.engine, self.table, (&id, &at), &record, version)?;
+            }
             self.keep_unknown(&id, &mut clock, record)?;
         }
         for (mask, ms) in &work.written {
