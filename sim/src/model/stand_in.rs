@@ -43,6 +43,20 @@ impl Scope {
         others.into_iter().any(|other| self.may_be_called(shape, rules, other, &row.tag))
     }
 
+    /// Whether a row may have been hidden behind another one that was deleted, and so with it.
+    pub fn may_have_gone_with_another(&self, rules: &Rules, row: &Row) -> bool {
+        let table = row.tag.table;
+        let shares = |other: &Row| {
+            let both = |&column: &usize| (self.unique_values(other, column), self.unique_values(row, column));
+            let mut claims = rules.unique(table).iter().map(both);
+            other.tag.name.eq_ignore_ascii_case(&row.tag.name)
+                || claims.any(|(theirs, ours)| !theirs.is_disjoint(&ours))
+        };
+        let others = self.rows().map(|(_, other)| other);
+        let mut deleted = others.filter(|other| other.tag.table == table && !other.deaths.is_empty());
+        deleted.any(|other| other.tag != row.tag && shares(other))
+    }
+
     /// Whether one row may be represented by another: both may have claimed the same unique value,
     /// or all that their keys differ in are rows of which that is true.
     fn may_be_called(&self, shape: &Shape, rules: &Rules, hidden: &Row, shown: &RowTag) -> bool {

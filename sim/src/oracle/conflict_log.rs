@@ -6,7 +6,7 @@
 //!
 //! Logs have bounds, and live in files: nothing is judged where a file was put back or copied, of what is older
 //! than [weeks](KEPT_MS), and where clocks were far off, since logs tell their age by them. Nor are rows
-//! under whose name another one may be shown.
+//! under whose name another one may be shown, nor those that may have been hidden behind one that was deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +115,9 @@ impl Judged<'_> {
         for tag in view.rows.keys() {
             let Some(row) = self.scope.find(tag).map(|row| self.scope.row(row)) else { continue };
             let may_be_another = || {
-                self.model.is_doubtful(self.scope, row) || causality::is_moved(self.model, self.scope, row)
+                self.model.is_doubtful(self.scope, row)
+                    || causality::is_moved(self.model, self.scope, row)
+                    || self.scope.may_have_gone_with_another(self.model.rules(), row)
             };
             if row.deaths.is_empty() && !may_be_another() {
                 self.row(tag, row, view)?;

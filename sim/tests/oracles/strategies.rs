@@ -95,6 +95,18 @@ fn what_was_written_under_a_name_that_showed_another_row_is_judged_nowhere() {
 }
 
 #[test]
+fn what_was_deleted_with_the_row_that_hid_it_is_in_no_log() {
+    let history = "10 d0 t1 + setting K1 w1
+         11 d1 t2 + setting k1 w2
+         30 d2 t3 - setting K1 w1
+         40 d0 t4 + setting k1 w3
+         90 settled d0[log=]: setting k1 w3 | d3[log=]: setting k1 w3";
+    passes(history);
+    let kept = history.replace("30 d2 t3 - setting K1 w1", "").replace("d0[log=]", "d0[parked=1,log=]");
+    caught_by("conflict_log", &kept.replace("d3[log=]", "d3[parked=1,log=]"));
+}
+
+#[test]
 fn what_was_replaced_knowingly_or_lost_with_its_file_is_in_no_log() {
     passes(
         "10 d0 t1 + list r1 w1
