@@ -27,14 +27,17 @@ impl<S: Store + 'static> Blocking<S> {
     }
 }
 
-#[async_trait]
-impl<S: Store + 'static> AsyncStore for Blocking<S> {
-    async fn run(&self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+impl<S: Store + 'static> Blocking<S> {
+    /// Does work with the store where blocking is allowed.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
         let store = Arc::clone(&self.store);
         let (reply, done) = oneshot::channel();
         let work = self.runtime.unblock(Box::new(move || {
             let result = match store.lock() {
-                Ok(mut store) => store.run(request),
+                Ok(mut store) => Ok(work(&mut store)),
                 // What a panic left behind is not to be trusted.
                 Err(_) => Err(failed("an earlier request ended in a panic")),
             };
@@ -43,6 +46,19 @@ impl<S: Store + 'static> AsyncStore for Blocking<S> {
         }));
         work.await;
         done.await.unwrap_or_else(|_| Err(failed("the request did not come to an end")))
+    }
+}
+
+#[async_trait]
+impl<S: Store + 'static> AsyncStore for Blocking<S> {
+    async fn run(&self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        self.with(|store| store.run(request)).await?
+    }
+
+    async fn run_all(&self, requests: Vec<StoreRequest>) -> Vec<Result<StoreReply, StoreError>> {
+        let count = requests.len();
+        let replies = self.with(|store| store.run_all(requests)).await;
+        replies.unwrap_or_else(|error| vec![Err(error); count])
     }
 }
 

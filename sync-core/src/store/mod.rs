@@ -303,6 +303,14 @@ pub trait Store: Send {
     /// # Errors
     /// When the store could not; nothing of the request has happened then.
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError>;
+
+    /// Does several requests, as if one after the other: a result each, in order.
+    ///
+    /// A store may have them share what one of them alone would cost, a commit above all. Then an
+    /// error of that is an error of each.
+    fn run_all(&mut self, requests: Vec<StoreRequest>) -> Vec<Result<StoreReply, StoreError>> {
+        requests.into_iter().map(|request| self.run(request)).collect()
+    }
 }
 
 /// A store that answers later: a database on the network.
@@ -313,4 +321,13 @@ pub trait AsyncStore: Send + Sync {
     /// # Errors
     /// When the store could not; nothing of the request has happened then.
     async fn run(&self, request: StoreRequest) -> Result<StoreReply, StoreError>;
+
+    /// Does several requests, as if one after the other, as [`Store::run_all`] does.
+    async fn run_all(&self, requests: Vec<StoreRequest>) -> Vec<Result<StoreReply, StoreError>> {
+        let mut replies = Vec::with_capacity(requests.len());
+        for request in requests {
+            replies.push(self.run(request).await);
+        }
+        replies
+    }
 }

@@ -12,3 +12,4 @@ mod store_histories;
 mod store_hub_file;
 mod store_quota;
 mod store_support;
+mod store_together;

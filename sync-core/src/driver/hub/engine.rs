@@ -18,7 +18,7 @@ use super::control::Control;
 use super::counters::Counters;
 use super::options::HubOptions;
 use super::rate::Rates;
-use super::requests::Requests;
+use super::requests::{Pace, Requests};
 use crate::admission::{Admission, refused};
 use crate::clock::Now;
 use crate::driver::alarm::Alarm;
@@ -90,7 +90,7 @@ fn too_fast(wait: Duration) -> WireError {
 impl Engine {
     pub(super) fn new(
         store: Arc<dyn AsyncStore>,
-        width: usize,
+        pace: Pace,
         admission: Arc<dyn Admission>,
         runtime: Arc<dyn Runtime>,
         options: HubOptions,
@@ -107,7 +107,7 @@ impl Engine {
             connections: SelectAll::new(),
             open: BTreeMap::new(),
             admitting: FuturesUnordered::new(),
-            requests: Requests::new(store, width),
+            requests: Requests::new(store, pace),
             expiries: BTreeSet::new(),
             deadline: None,
             alarm: Alarm::new(Arc::clone(&runtime)),

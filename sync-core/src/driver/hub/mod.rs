@@ -23,6 +23,7 @@ pub use self::counters::HubCounters;
 use self::engine::Engine;
 pub use self::options::HubOptions;
 pub use self::rate::RateLimit;
+use self::requests::Pace;
 use super::blocking::Blocking;
 use crate::admission::Admission;
 use crate::id::Scope;
@@ -59,7 +60,7 @@ impl HubServer {
         options: HubOptions,
     ) -> (HubServer, HubDriver) {
         let store = Arc::new(Blocking::new(store, Arc::clone(&runtime)));
-        Self::build(store, 1, admission, runtime, options)
+        Self::build(store, Pace::Together, admission, runtime, options)
     }
 
     /// The same on a store that answers later. Requests of different scopes run at the same time,
@@ -70,20 +71,20 @@ impl HubServer {
         runtime: Arc<dyn Runtime>,
         options: HubOptions,
     ) -> (HubServer, HubDriver) {
-        let width = options.store_requests;
-        Self::build(store, width, admission, runtime, options)
+        let pace = Pace::Abreast(options.store_requests);
+        Self::build(store, pace, admission, runtime, options)
     }
 
     fn build(
         store: Arc<dyn AsyncStore>,
-        width: usize,
+        pace: Pace,
         admission: Arc<dyn Admission>,
         runtime: Arc<dyn Runtime>,
         options: HubOptions,
     ) -> (HubServer, HubDriver) {
         let control = Arc::new(Control::new());
         let (arrivals, arriving) = mpsc::channel(options.arrivals);
-        let engine = Engine::new(store, width, admission, runtime, options, Arc::clone(&control), arriving);
+        let engine = Engine::new(store, pace, admission, runtime, options, Arc::clone(&control), arriving);
         (
             HubServer { control, arrivals: Arc::new(Mutex::new(arrivals)) },
             HubDriver { engine: Box::pin(engine) },

@@ -15,31 +15,48 @@ use crate::store::{AsyncStore, StoreError, StoreReply, StoreRequest};
 /// A store's answer.
 pub(super) type Reply = Result<StoreReply, StoreError>;
 
+/// How many requests a store that does one after the other gets at a time.
+const BATCH: usize = 32;
+
+/// How requests are handed to a store.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pace {
+    /// All that wait at once, as many as may share a commit; then the next.
+    Together,
+    /// So many at the same time, each of another scope.
+    Abreast(usize),
+}
+
+/// The answers to what was handed over at once, and of which scopes it was.
+type Done = (Vec<Scope>, Vec<(RequestId, Reply)>);
+
 /// Requests that wait and requests that run.
 pub(super) struct Requests {
     store: Arc<dyn AsyncStore>,
-    /// How many may run at once, each of another scope.
-    width: usize,
+    pace: Pace,
     /// What waits, by scope; a scope is in here while it has a request running or waiting.
     waiting: BTreeMap<Scope, VecDeque<(RequestId, StoreRequest)>>,
     /// The scopes that have something to begin with, the longest waiting first.
     turns: VecDeque<Scope>,
-    running: FuturesUnordered<BoxFuture<'static, (Scope, RequestId, Reply)>>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Answers that were not asked for yet.
+    answered: VecDeque<(RequestId, Reply)>,
 }
 
 impl Requests {
-    pub(super) fn new(store: Arc<dyn AsyncStore>, width: usize) -> Self {
+    pub(super) fn new(store: Arc<dyn AsyncStore>, pace: Pace) -> Self {
         Requests {
             store,
-            width: width.max(1),
+            pace,
             waiting: BTreeMap::new(),
             turns: VecDeque::new(),
             running: FuturesUnordered::new(),
+            answered: VecDeque::new(),
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.answered.is_empty()
     }
 
     pub(super) fn push(&mut self, id: RequestId, request: StoreRequest) {
@@ -54,31 +71,56 @@ impl Requests {
     }
 
     fn begin(&mut self) {
-        while self.running.len() < self.width {
-            let Some(scope) = self.turns.pop_front() else { return };
-            let Some((id, request)) = self.waiting.get_mut(&scope).and_then(VecDeque::pop_front) else {
-                continue;
-            };
+        let (width, batch) = match self.pace {
+            Pace::Together => (1, BATCH),
+            Pace::Abreast(width) => (width.max(1), 1),
+        };
+        while self.running.len() < width {
+            let first = self.turns.len().min(batch);
+            let scopes: Vec<Scope> = self.turns.drain(..first).collect();
+            let (mut ids, mut requests) = (Vec::new(), Vec::new());
+            // One of each scope, and one more of each, while there is room.
+            loop {
+                let before = requests.len();
+                for scope in &scopes {
+                    let next = self.waiting.get_mut(scope).filter(|_| requests.len() < batch);
+                    if let Some((id, request)) = next.and_then(VecDeque::pop_front) {
+                        ids.push(id);
+                        requests.push(request);
+                    }
+                }
+                if requests.len() == before {
+                    break;
+                }
+            }
+            if requests.is_empty() {
+                return;
+            }
             let store = Arc::clone(&self.store);
             self.running.push(Box::pin(async move {
-                let reply = store.run(request).await;
-                (scope, id, reply)
+                let replies = store.run_all(requests).await;
+                (scopes, ids.into_iter().zip(replies).collect())
             }));
         }
     }
 
     /// The next answer; pending while nothing runs.
     pub(super) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, Reply)> {
-        let Poll::Ready(Some((scope, id, reply))) = self.running.poll_next_unpin(cx) else {
-            return Poll::Pending;
-        };
-        // The scope's next request takes its turn behind those of the other scopes.
-        if self.waiting.get(&scope).is_some_and(|queue| !queue.is_empty()) {
-            self.turns.push_back(scope);
-        } else {
-            self.waiting.remove(&scope);
+        if self.answered.is_empty() {
+            let Poll::Ready(Some((scopes, replies))) = self.running.poll_next_unpin(cx) else {
+                return Poll::Pending;
+            };
+            self.answered.extend(replies);
+            for scope in scopes {
+                // The scope's next request takes its turn behind those of the other scopes.
+                if self.waiting.get(&scope).is_some_and(|queue| !queue.is_empty()) {
+                    self.turns.push_back(scope);
+                } else {
+                    self.waiting.remove(&scope);
+                }
+            }
+            self.begin();
         }
-        self.begin();
-        Poll::Ready((id, reply))
+        self.answered.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 }

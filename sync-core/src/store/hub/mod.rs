@@ -6,22 +6,22 @@ mod load;
 mod lock;
 mod schema;
 mod scope;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, StoreErrorKind, StoreReply, StoreRequest, log};
+use super::{Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 use crate::conflict::{ConflictLimits, HubResolver};
 use crate::id::{Scope, SiteId};
 use crate::lineage::Stamp;
 use error::failed;
 use load::Loaded;
 use lock::HubLock;
-use scope::HubScope;
 
 /// How many scopes are kept at hand. What is kept is small: names, sites and openings.
 const MAX_LOADED: usize = 4096;
@@ -59,7 +59,8 @@ impl Default for HubStoreOptions {
 ///
 /// What a reply calls applied or staged is on the disk (`synchronous=FULL`): a device may forget
 /// that it has to send it. Acknowledgements *by* devices are not waited for, since one that is
-/// lost costs nothing but a repetition. All chunks of one request share one transaction.
+/// lost costs nothing but a repetition. All chunks of one request share one transaction, and requests
+/// that come [together](Store::run_all) do.
 ///
 /// Copy the file with SQLite's own tools while the hub runs (`VACUUM INTO`, `.backup`), or with any
 /// while it does not. A file that is put back from a backup needs no care: the devices notice, and
@@ -149,51 +150,57 @@ impl HubStore {
         &self.path
     }
 
-    fn work(&mut self, scope: &Scope, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        let reads = matches!(request, StoreRequest::Identify { .. } | StoreRequest::Extract { .. });
-        let behavior = if reads { TransactionBehavior::Deferred } else { TransactionBehavior::Immediate };
-        let sql = |error: rusqlite::Error| failed(&self.path, &error);
-        let tx = self.conn.transaction_with_behavior(behavior).map_err(sql)?;
-        let mut loaded = match self.loaded.remove(scope) {
-            Some(loaded) => loaded,
-            None => Loaded::read(&tx, &self.path, scope, self.site, self.stamp)?,
-        };
-        loaded.state.resolver = self.resolver.clone();
-        let mut records = HubScope::new(&tx, &self.path, scope, &mut loaded, self.limits);
-        records.limit(self.max_scope_bytes)?;
-        let reply = log::run(&mut records, request)?;
-        records.save()?;
-        tx.commit().map_err(sql)?;
-        if self.loaded.len() >= MAX_LOADED {
-            self.loaded.pop_first();
+    /// Whether the file is still the one that was opened.
+    fn is_there(&self) -> Result<(), StoreError> {
+        if FileIdentity::of(&self.path) == self.file {
+            return Ok(());
         }
-        self.loaded.insert(scope.clone(), loaded);
-        Ok(reply)
+        Err(StoreError::new(
+            StoreErrorKind::Gone,
+            format!(
+                "hub file {} was deleted or replaced while the hub was running; stop the hub before restoring a backup, then start it again",
+                self.path.display()
+            ),
+        ))
+    }
+
+    /// Does work that is not worth a wait for the disk: the next commit that is takes it along.
+    fn without_waiting<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let sql = |error: rusqlite::Error| failed(&self.path, &error);
+        self.conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(sql)?;
+        let done = work(self);
+        let full = self.conn.execute_batch("PRAGMA synchronous = FULL");
+        full.map_err(|error| failed(&self.path, &error))?;
+        done
     }
 }
 
 impl Store for HubStore {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        if FileIdentity::of(&self.path) != self.file {
-            return Err(StoreError::new(
-                StoreErrorKind::Gone,
-                format!(
-                    "hub file {} was deleted or replaced while the hub was running; stop the hub before restoring a backup, then start it again",
-                    self.path.display()
-                ),
-            ));
+        self.is_there()?;
+        if matches!(request, StoreRequest::Acked { .. }) {
+            return self.without_waiting(|hub| hub.work(request));
         }
-        let scope = request.scope().clone();
-        if !matches!(request, StoreRequest::Acked { .. }) {
-            return self.work(&scope, request);
+        self.work(request)
+    }
+
+    /// In one transaction, so that they wait for the disk once.
+    fn run_all(&mut self, requests: Vec<StoreRequest>) -> Vec<Result<StoreReply, StoreError>> {
+        if requests.len() < 2 {
+            return requests.into_iter().map(|request| self.run(request)).collect();
         }
-        // Not worth a wait for the disk; the next commit that is takes it along.
-        let sql = |error: rusqlite::Error| failed(&self.path, &error);
-        self.conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(sql)?;
-        let reply = self.work(&scope, request);
-        let full = self.conn.execute_batch("PRAGMA synchronous = FULL");
-        full.map_err(|error| failed(&self.path, &error))?;
-        reply
+        let count = requests.len();
+        let done = self.is_there().and_then(|()| {
+            if requests.iter().any(work::has_to_last) {
+                self.work_together(requests)
+            } else {
+                self.without_waiting(|hub| hub.work_together(requests))
+            }
+        });
+        done.unwrap_or_else(|error| vec![Err(error); count])
     }
 }
 

@@ -45,6 +45,5 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
     // A plan does not depend on parameters: where SQLite keeps statistics of values, it would prepare a statement
     // anew each time that a range in it is bound to others.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    conn.set_prepared_statement_cache_capacity(256);
     Ok(())
 }

@@ -29,6 +29,16 @@ impl Origins {
         Ok(Origins { peer, ordinal, resend_until: resend_until.unwrap_or(0) as u64, known: BTreeMap::new() })
     }
 
+    /// Whether nothing but echoes is under the log numbers after `after` up to `head`.
+    pub(super) fn are_all(&self, engine: &Engine, after: u64, head: u64) -> Result<bool, StoreError> {
+        let Some(ordinal) = self.ordinal.filter(|_| after >= self.resend_until) else { return Ok(false) };
+        let heard: i64 = engine
+            .conn
+            .prepare_cached("SELECT count(*) FROM __pocketsync_log WHERE seq > ?1 AND peer = ?2")?
+            .query_row((after as i64, ordinal), |row| row.get(0))?;
+        Ok(heard as u64 == head - after)
+    }
+
     /// Whether a change under this log number is left out of what the peer is told.
     pub(in super::super) fn is_echo(&mut self, engine: &Engine, seq: u64) -> Result<bool, StoreError> {
         let Some(ordinal) = self.ordinal else { return Ok(false) };

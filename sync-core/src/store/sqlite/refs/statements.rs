@@ -165,6 +165,8 @@ impl Engine {
 
     /// Takes a catalog that was loaded anew.
     pub fn set_catalog(&mut self, catalog: super::super::catalog::Catalog) {
+        // What asks every table must find its statements again.
+        self.conn.set_prepared_statement_cache_capacity(256 + 4 * catalog.tables.len());
         self.catalog = catalog.into();
         self.statements.clear();
     }
