@@ -85,3 +85,27 @@ fn a_guest_of_an_own_voice_does_not_bring_what_it_heard_from_others() {
     world.meet(0, 1);
     assert_eq!(world.rows(0, "SELECT id FROM note ORDER BY id"), ["x", "y", "z"]);
 }
+
+#[test]
+fn what_a_host_does_not_take_of_what_others_made_comes_again_from_them() {
+    let mut world = World::new(3, SHOP);
+    world.clock_ms = Some(NOON_MS);
+    world.admit(0, Admitted::new("guest", Rights { read: true, write: false, relay: false }));
+    world.sql(2, "INSERT INTO note VALUES('x', 'of the third', 1)");
+    world.settle();
+    assert_eq!(world.rows(0, "SELECT title FROM note"), ["of the third"]);
+    // The host forgets what it hears next.
+    let backup = world.back_up(1);
+    world.sql(2, "INSERT INTO note VALUES('y', 'another', 1)");
+    world.settle();
+    world.restore(1, &backup);
+    world.go_offline(0);
+    world.go_offline(1);
+    world.meet(0, 1);
+    for n in [0, 1] {
+        world.devices[n].online = true;
+    }
+    world.settle();
+    let titles = world.same("SELECT title FROM note ORDER BY 1");
+    assert_eq!(titles, ["another", "of the third"]);
+}

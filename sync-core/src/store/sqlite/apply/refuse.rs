@@ -35,11 +35,21 @@ struct Out {
     parts: RowChange,
 }
 
+impl Out {
+    /// Whether somebody else than `us` made a part of it.
+    fn is_of_others(&self, us: SiteId) -> bool {
+        let cells = self.parts.cells.iter().map(|cell| cell.version);
+        self.parts.life.versions().chain(cells).any(|version| version.site != us)
+    }
+}
+
 /// Takes parts that `peer` refuses out of our state and keeps them aside, and merges in what the peer holds in their
 /// place, in the transaction that is open. All of it goes under a log number that came from the peer.
 ///
 /// Nothing is concluded from it here: that a row is alive again whose parent is dead may be so only until the peer
 /// refuses the parent's death as well, and what follows from deletions would be refused in its turn.
+///
+/// What others made may be theirs for all that this peer knows of it: who told us tells us again.
 ///
 /// # Errors
 /// When the file cannot be read or written. The transaction is to be rolled back then.
@@ -62,6 +72,9 @@ pub(in super::super) fn refuse(
     let mut shown = Shown::default();
     let is_told = states.is_some();
     let outs = take_out(engine, &mut work, refused, (!is_told).then_some(seq))?;
+    if is_told && outs.iter().any(|out| out.is_of_others(engine.site())) {
+        identity::read_others_again(engine, peer)?;
+    }
     changed.extend(outs.iter().map(|out| out.key.clone()));
     let derived = match states {
         Some(states) => put_in(engine, &mut work, states, seq, &mut changed)?,

@@ -147,6 +147,18 @@ pub fn read_again(engine: &mut Engine) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Reads what peers other than `refuser` have from the beginning: it would not take from us what we had from them.
+pub(in super::super) fn read_others_again(engine: &mut Engine, refuser: SiteId) -> Result<(), StoreError> {
+    for (peer, mut known) in peers::all(engine)? {
+        if peer != refuser && known.held != Cursor::ZERO {
+            peers::drop_staged(engine, peer)?;
+            known.held = Cursor::ZERO;
+            peers::put(engine, peer, &known)?;
+        }
+    }
+    Ok(())
+}
+
 /// A peer that begins to send before what we hold of it has lost what came after: we hold its new
 /// history from there, and tell it again what it had brought us of the old one.
 fn go_back(engine: &mut Engine, site: SiteId, known: &mut Known, resumes: Cursor) -> Result<(), StoreError> {

@@ -24,5 +24,5 @@ pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub(crate) use lives::OtherLife;
 pub(super) use lives::other_life;
 pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again, take_new_site};
-pub(super) use meeting::{hear_of, leave_after, told_from};
+pub(super) use meeting::{hear_of, leave_after, read_others_again, told_from};
 pub use peers::pending;
