@@ -10,9 +10,9 @@ use super::super::catalog::{Reference, Table};
 use super::super::engine::Engine;
 use super::super::refs::{self, LocalKey, bound, key_value, value};
 use super::super::system::quote;
+use super::Left;
 use super::journal::{Key, Known};
 use super::work::Work;
-use super::{Left, has_reference_key};
 use crate::id::RowId;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -30,7 +30,7 @@ pub(super) fn find(
     changed: &BTreeMap<u32, (i64, i64)>,
 ) -> Result<BTreeMap<Key, RowId>, StoreError> {
     let mut displaced = BTreeMap::new();
-    if !has_reference_key(table) {
+    if !table.has_reference_key() {
         return Ok(displaced);
     }
     let from: BTreeMap<(u32, &RowId), &Value> =
@@ -131,7 +131,9 @@ pub(super) fn add(
         if refs::row_id(engine, table.no, values)?.as_ref() == Some(&old) {
             continue;
         }
-        match works.iter_mut().find(|work| work.key == key) {
+        match works.iter_mut().find(|work| work.was_at(&key)) {
+            // Not what is under the key now.
+            Some(work) if work.goes_on.is_some() => continue,
             Some(work) => work.deleted = work.deleted.or(Some(work.last)),
             None => {
                 let mut rows = statement.query(params_from_iter(bound(values)))?;
