@@ -39,7 +39,17 @@ pub(super) fn find(
         left.iter().flat_map(|(&no, rows)| rows.iter().map(move |(key, id)| ((no, &key[0]), id))).collect();
     // These are known by name: what their keys mean now may have come there with this fold.
     for id in refs::dangling(engine, table.no)? {
-        if let Some(key) = shown_key(engine, table, &id, &from)? {
+        // What another row is called by now does not tell where it is.
+        let key = match refs::alias_of(engine, table.no, &id)? {
+            Some(key) => {
+                if !refs::stands_for(engine, table.no, &key, &id)? {
+                    refs::forget_alias(engine, table.no, &id)?;
+                }
+                Some(key)
+            }
+            None => shown_key(engine, table, &id, &from)?,
+        };
+        if let Some(key) = key {
             displaced.insert(Key::Values(key), id);
         }
     }
@@ -128,6 +138,10 @@ pub(super) fn add(
     let mut statement = engine.conn.prepare_cached(&sql.clock.get)?;
     for (key, old) in displaced {
         let Key::Values(values) = &key else { continue };
+        // The journal speaks of the key, and another row was there.
+        if old_ids.get(&key).is_some_and(|was| *was != old) {
+            continue;
+        }
         if refs::row_id(engine, table.no, values)?.as_ref() == Some(&old) {
             continue;
         }
