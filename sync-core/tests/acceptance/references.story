@@ -226,3 +226,34 @@ a: DELETE FROM member
 b: UPDATE person SET id = 12
 sync
 all: SELECT (SELECT count(*) FROM member), (SELECT count(*) FROM badge) => 0 0
+
+== What merges in a membership is counted once when its person is renumbered
+given CREATE TABLE person(id INTEGER PRIMARY KEY, mark TEXT NOT NULL);
+given CREATE TABLE member(person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE,
+    tag TEXT NOT NULL, points INT, PRIMARY KEY(person, tag)) WITHOUT ROWID;
+a: INSERT INTO person VALUES(1, 'ann'); INSERT INTO member VALUES(1, 'x', 10)
+rule of a: member.points counter
+sync
+a: UPDATE member SET points = points + 5
+b: UPDATE member SET points = points + 2; UPDATE person SET id = 11; UPDATE member SET points = points + 1
+c: UPDATE person SET id = 12
+sync
+all: SELECT mark, tag, points FROM member JOIN person ON person.id = person => ann x 18
+b: UPDATE person SET id = 13; UPDATE member SET points = points + 1
+sync
+all: SELECT mark, tag, points FROM member JOIN person ON person.id = person => ann x 19
+
+== A file that is restored after a renumbering has its memberships once
+given CREATE TABLE person(id INTEGER PRIMARY KEY, mark TEXT NOT NULL);
+given CREATE TABLE member(person INTEGER NOT NULL REFERENCES person(id) ON DELETE CASCADE ON UPDATE CASCADE,
+    tag TEXT NOT NULL, note TEXT, PRIMARY KEY(person, tag)) WITHOUT ROWID;
+a: INSERT INTO person VALUES(1, 'ann'); INSERT INTO member VALUES(1, 'x', 'old')
+sync
+a is kept
+a: UPDATE person SET id = 11; UPDATE member SET note = 'lost'
+b: UPDATE person SET id = 21
+sync
+a is restored
+a: UPDATE person SET id = 31; INSERT INTO member VALUES(31, 'y', 'new')
+sync
+all: SELECT mark, tag, note FROM member JOIN person ON person.id = person ORDER BY 2 => ann x lost | ann y new

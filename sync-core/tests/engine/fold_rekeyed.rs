@@ -147,6 +147,64 @@ fn a_row_that_is_deleted_under_its_new_key_dies_then() {
 }
 
 #[test]
+fn triggers_that_write_a_row_as_its_key_changes() {
+    let again = "DELETE FROM note_tag WHERE note = NEW.note AND tag = NEW.tag;
+        INSERT INTO note_tag(who, note, tag, w) VALUES(NEW.who, NEW.note, NEW.tag, 'again')";
+    let stamp = "UPDATE note_tag SET w = 'stamped' WHERE note = NEW.note AND tag = NEW.tag";
+    let shout = "UPDATE OR IGNORE note_tag SET note = NEW.note, tag = upper(NEW.tag) WHERE note = NEW.note AND tag = NEW.tag";
+    // Which of two triggers runs first depends on which was made first.
+    for (body, tracked_first) in
+        [again, stamp, shout].into_iter().flat_map(|body| [(body, true), (body, false)])
+    {
+        let trigger = format!("CREATE TRIGGER own AFTER UPDATE OF note ON note_tag BEGIN {body}; END");
+        let mut device = if tracked_first {
+            let device = device();
+            device.app.execute_batch(&trigger).unwrap();
+            device
+        } else {
+            let device = Device::new(&format!("{SCHEMA}; {trigger}"));
+            device.app.pragma_update(None, "foreign_keys", true).unwrap();
+            device
+        };
+        device.sql("INSERT INTO tag(mark, name) VALUES('X', 'ONE'), ('Y', 'TWO')");
+        let mut mirror = Mirror::default();
+        mirror.follow(&mut device, usize::MAX);
+        let (id, before) = device.clock("note_tag", &key("one", 1)[..]).unwrap();
+        device.sql("UPDATE note SET id = 11 WHERE id = 1");
+        mirror.follow(&mut device, usize::MAX);
+        mirror.assert_shows(&device);
+        if body == stamp {
+            let (same, after) = device.clock("note_tag", &key("one", 11)[..]).unwrap();
+            assert_eq!((same, after.life), (id, before.life), "tracked first: {tracked_first}");
+        }
+    }
+}
+
+#[test]
+fn a_key_with_a_null_is_another_rows() {
+    let mut device = Device::new(
+        "CREATE TABLE note(id INTEGER PRIMARY KEY);
+         CREATE TABLE pin(board INT, note INT REFERENCES note(id) ON UPDATE CASCADE, v, PRIMARY KEY(board, note));
+         INSERT INTO note VALUES(1), (2)",
+    );
+    device.app.pragma_update(None, "foreign_keys", true).unwrap();
+    device.sql("INSERT INTO pin VALUES(NULL, 1, 'a'), (5, 1, 'b'), (6, 2, 'c'), (NULL, 2, 'd')");
+    let mut mirror = Mirror::default();
+    mirror.follow(&mut device, usize::MAX);
+    let before = device.clock("pin", (5, 1)).unwrap();
+    device.sql("UPDATE note SET id = id + 10");
+    mirror.follow(&mut device, usize::MAX);
+    assert_eq!(device.clock("pin", (5, 11)).unwrap(), before);
+    mirror.assert_shows(&device);
+    // One gets a key without NULL, and one loses it, with their parents' integers at once.
+    device.sql("UPDATE note SET id = id + 10; UPDATE pin SET board = 7 WHERE v = 'a'; UPDATE pin SET board = NULL WHERE v = 'c'");
+    mirror.follow(&mut device, usize::MAX);
+    assert_eq!(device.clock("pin", (5, 21)).unwrap(), before);
+    assert!(device.clock("pin", (7, 21)).is_some());
+    mirror.assert_shows(&device);
+}
+
+#[test]
 fn a_file_of_an_earlier_build_gets_the_triggers_of_this_one() {
     let mut device = device();
     let name: String = device
