@@ -2,7 +2,7 @@
 //! what it shows.
 
 use crate::changes::{Peer, apply_chunks, check, int, natural, parked, rows, text};
-use crate::device::Device;
+use crate::device::{Device, Mirror};
 use pocketsync_core::lineage::Cursor;
 use pocketsync_core::value::Value;
 
@@ -93,4 +93,37 @@ fn a_reference_of_another_type_than_the_row_it_looks_like_dangles() {
     line.carry(&mut a, &mut b);
     assert_eq!(rows(&b, "SELECT a, b FROM stock"), ["1|1"]);
     assert_eq!(parked(&b), [""; 0]);
+}
+
+/// Of a row whose key refers by name the other row may have another name by now.
+#[test]
+fn a_reference_to_nothing_beside_a_name_that_changed_hands() {
+    let mut device = Device::new(
+        "CREATE TABLE note(id INTEGER PRIMARY KEY); CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+         CREATE TABLE note_tag(note INT NOT NULL REFERENCES note(id), tag TEXT NOT NULL REFERENCES tag(name), PRIMARY KEY(tag, note));
+         INSERT INTO tag VALUES(1, 'one'), (2, 'two')",
+    );
+    let mut mirror = Mirror::default();
+    device.sql("INSERT INTO note_tag VALUES(1, 'one'), (1, 'two')");
+    mirror.follow(&mut device, usize::MAX);
+    device.sql("UPDATE note_tag SET note = -1; DELETE FROM tag WHERE id = 1; UPDATE tag SET name = 'one'");
+    mirror.follow(&mut device, usize::MAX);
+    mirror.assert_shows(&device);
+}
+
+#[test]
+fn a_row_takes_the_integer_that_dangled_beside_a_name() {
+    let mut device = Device::new(
+        "CREATE TABLE note(id INTEGER PRIMARY KEY); CREATE TABLE tag(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+         CREATE TABLE note_tag(note INT NOT NULL REFERENCES note(id), tag TEXT NOT NULL REFERENCES tag(name), PRIMARY KEY(tag, note));
+         INSERT INTO tag VALUES(1, 'one'); INSERT INTO note VALUES(3)",
+    );
+    let mut mirror = Mirror::default();
+    device.sql("INSERT INTO note_tag VALUES(2, 'one')");
+    mirror.follow(&mut device, usize::MAX);
+    device.sql("UPDATE note SET id = 2");
+    mirror.follow(&mut device, usize::MAX);
+    let parts = [device.id("tag", 1), device.id("note", 2)].map(|id| Value::Ref(Box::new(id.unwrap())));
+    assert_eq!(device.id("note_tag", &[text("one"), int(2)][..]), Some(natural(parts)));
+    mirror.assert_shows(&device);
 }

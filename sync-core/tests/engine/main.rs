@@ -12,6 +12,7 @@ mod extract_rows;
 mod fold_dangling;
 mod fold_natural;
 mod fold_properties;
+mod fold_rekeyed;
 mod fold_speed;
 mod fold_surrogate;
 mod identity_clocks;

@@ -300,6 +300,32 @@ fn keys_of_several_columns() {
 }
 
 #[test]
+fn a_key_that_changes_and_refers_to_a_row_says_what_was_written_besides() {
+    let file = File::tracked(
+        "CREATE TABLE person(id INTEGER PRIMARY KEY);
+         CREATE TABLE member(person INT NOT NULL REFERENCES person(id) ON UPDATE CASCADE, team TEXT NOT NULL, role TEXT,
+           PRIMARY KEY(person, team)) WITHOUT ROWID;",
+    );
+    file.capture("INSERT INTO person VALUES(7), (8); INSERT INTO member VALUES(7, 'a', '')");
+    assert_eq!(
+        short(&file.capture("UPDATE person SET id = 9 WHERE id = 7")),
+        ["delete 7,'a'", "insert 9,'a' 1", "update 9,NULL 1 old 7"]
+    );
+    assert_eq!(
+        short(&file.capture("UPDATE member SET person = 8, role = 'x'")),
+        ["delete 9,'a'", "insert 8,'a' 101"]
+    );
+    assert_eq!(short(&file.capture("UPDATE member SET role = 'y'")), ["update 8,'a' 100"]);
+    assert_eq!(short(&file.capture("INSERT INTO member VALUES(8, 'b', '')")), ["insert 8,'b'"]);
+    // Any program can drop a column still.
+    file.capture("ALTER TABLE member DROP COLUMN role");
+    assert_eq!(
+        short(&file.capture("UPDATE member SET person = 9 WHERE team = 'a'")),
+        ["delete 8,'a'", "insert 9,'a' 1"]
+    );
+}
+
+#[test]
 fn rows_with_a_null_in_their_key_are_told_apart_by_rowid() {
     let file = File::tracked("CREATE TABLE p(a TEXT, b TEXT, v TEXT, PRIMARY KEY(a, b))");
     assert_eq!(

@@ -252,6 +252,11 @@ impl Table {
         self.is_surrogate().then(|| self.key[0])
     }
 
+    /// Whether a natural key has a part that is a reference, and so means what other rows are.
+    pub fn has_reference_key(&self) -> bool {
+        !self.is_surrogate() && self.key.iter().any(|&at| self.columns[at].reference.is_some())
+    }
+
     /// The keys that two rows cannot both show, by the number that claims on them have.
     pub fn claim_keys(&self) -> impl Iterator<Item = (usize, &UniqueKey)> {
         self.unique_keys.iter().chain(&self.identity_key).chain(&self.evaluated_keys).enumerate()

@@ -18,7 +18,8 @@ use super::rules;
 use super::schema_notes::{self, Kind};
 use super::system::{FORMAT, PREFIX};
 use super::tracking::{
-    audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey, renamed_columns,
+    TRIGGERS, audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey,
+    renamed_columns,
 };
 use super::upgrade;
 use crate::store::{StoreError, StoreErrorKind};
@@ -28,8 +29,8 @@ pub(super) const RETRY: i64 = 1;
 /// So it is, and values that others have are gone from this file.
 const READ_AGAIN: i64 = 2;
 
-/// Makes catalog, clock tables and triggers fit the schema again where it changed. Answers
-/// whether it did.
+/// Makes catalog, clock tables and triggers fit the schema again where it changed, and the triggers
+/// those of this build where an earlier one laid them. Answers whether anything did.
 ///
 /// Every transaction of the engine begins with it, so that the rest of the engine always sees a
 /// catalog that fits. A table that lost its triggers is marked as suspect: rows that came or went
@@ -42,7 +43,8 @@ pub(crate) fn check(engine: &mut Engine) -> Result<bool, StoreError> {
     if engine.is_tracked() && engine.meta.format < FORMAT {
         upgrade::upgrade(engine)?;
     }
-    if !engine.is_tracked() || schema_version(engine)? == engine.meta.schema_version {
+    let has_triggers = engine.meta.triggers >= TRIGGERS;
+    if !engine.is_tracked() || has_triggers && schema_version(engine)? == engine.meta.schema_version {
         return Ok(false);
     }
     refit(engine, &mut Shown::default())?;
@@ -201,6 +203,7 @@ pub(super) fn reload(engine: &mut Engine) -> Result<(), StoreError> {
 pub(super) fn remember(engine: &mut Engine) -> Result<(), StoreError> {
     mirror(&engine.conn, &engine.catalog)?;
     engine.meta.schema_version = schema_version(engine)?;
+    engine.meta.triggers = TRIGGERS;
     Ok(())
 }
 

@@ -154,7 +154,7 @@ impl AsideReason {
 /// | `n` | order of the writes |
 /// | `t` | table number |
 /// | `f` | [`journal flags`](flag) |
-/// | `m` | changed columns: an integer, bit = column number; where a table has column numbers over 62, text of `0` and `1`, one a column number |
+/// | `m` | of an update, and of a key that changed and has references in it, changed columns: an integer, bit = column number; where a table has column numbers over 62, text of `0` and `1`, one a column number |
 /// | `at` | `julianday('now')` |
 /// | `k`, `k2`, `k3` … | the row's key now (before, for a delete); as many as the widest key |
 /// | `o` | the old integer where a surrogate key changed; the rowid where a natural key holds a NULL |

@@ -10,9 +10,9 @@ use super::super::catalog::{Reference, Table};
 use super::super::engine::Engine;
 use super::super::refs::{self, LocalKey, bound, key_value, value};
 use super::super::system::quote;
+use super::Left;
 use super::journal::{Key, Known};
 use super::work::Work;
-use super::{Left, has_reference_key};
 use crate::id::RowId;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -30,7 +30,7 @@ pub(super) fn find(
     changed: &BTreeMap<u32, (i64, i64)>,
 ) -> Result<BTreeMap<Key, RowId>, StoreError> {
     let mut displaced = BTreeMap::new();
-    if !has_reference_key(table) {
+    if !table.has_reference_key() {
         return Ok(displaced);
     }
     let from: BTreeMap<(u32, &RowId), &Value> =
@@ -39,7 +39,17 @@ pub(super) fn find(
         left.iter().flat_map(|(&no, rows)| rows.iter().map(move |(key, id)| ((no, &key[0]), id))).collect();
     // These are known by name: what their keys mean now may have come there with this fold.
     for id in refs::dangling(engine, table.no)? {
-        if let Some(key) = shown_key(engine, table, &id, &from)? {
+        // What another row is called by now does not tell where it is.
+        let key = match refs::alias_of(engine, table.no, &id)? {
+            Some(key) => {
+                if !refs::stands_for(engine, table.no, &key, &id)? {
+                    refs::forget_alias(engine, table.no, &id)?;
+                }
+                Some(key)
+            }
+            None => shown_key(engine, table, &id, &from)?,
+        };
+        if let Some(key) = key {
             displaced.insert(Key::Values(key), id);
         }
     }
@@ -128,10 +138,16 @@ pub(super) fn add(
     let mut statement = engine.conn.prepare_cached(&sql.clock.get)?;
     for (key, old) in displaced {
         let Key::Values(values) = &key else { continue };
+        // The journal speaks of the key, and another row was there.
+        if old_ids.get(&key).is_some_and(|was| *was != old) {
+            continue;
+        }
         if refs::row_id(engine, table.no, values)?.as_ref() == Some(&old) {
             continue;
         }
-        match works.iter_mut().find(|work| work.key == key) {
+        match works.iter_mut().find(|work| work.was_at(&key)) {
+            // Not what is under the key now.
+            Some(work) if work.goes_on.is_some() => continue,
             Some(work) => work.deleted = work.deleted.or(Some(work.last)),
             None => {
                 let mut rows = statement.query(params_from_iter(bound(values)))?;

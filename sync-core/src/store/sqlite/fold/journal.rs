@@ -55,6 +55,8 @@ pub(super) struct Known {
 /// One captured change.
 #[derive(Debug)]
 pub(super) struct Entry {
+    /// Its place in the order of the writes.
+    pub(super) n: i64,
     pub(super) key: Key,
     /// The key before, where an integer key changed.
     pub(super) from: Option<i64>,
@@ -146,12 +148,14 @@ pub(super) fn read_entries(
     let mut rows = statement.query((table.no, first, last))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
+        let n = row.get(0)?;
         entries.push(Entry {
+            n,
             key: read_key(row, table, form)?,
             from: if form == Form::Surrogate { row.get(4)? } else { None },
             flags: row.get(1)?,
             mask: Mask::read(row.get_ref(2)?),
-            ms: timeline.written_ms(row.get(0)?, row.get(3)?),
+            ms: timeline.written_ms(n, row.get(3)?),
             live: row.get(5)?,
             known: read_known(row)?,
         });

@@ -30,6 +30,18 @@ impl Mask {
         }
     }
 
+    /// Says of a column that it was not written.
+    pub(super) fn remove(&mut self, column: u32) {
+        match self {
+            Mask::Bits(bits) => *bits &= !1u64.checked_shl(column).unwrap_or(0),
+            Mask::Bytes(bytes) => {
+                if let Some(byte) = bytes.get_mut(column as usize) {
+                    *byte = b'0';
+                }
+            }
+        }
+    }
+
     pub(super) fn has(&self, column: u32) -> bool {
         match self {
             Mask::Bits(bits) => column < 64 && bits >> column & 1 != 0,
@@ -48,6 +60,14 @@ mod tests {
         let text = Mask::read(ValueRef::Text(b"101"));
         for column in [0, 1, 2, 3, 62, 63, 64, 99] {
             assert_eq!(bits.has(column), text.has(column), "column {column}");
+        }
+        for mut mask in [bits.clone(), text.clone()] {
+            for column in [2, 64, 99] {
+                mask.remove(column);
+            }
+            assert!(mask.has(0) && !mask.has(2));
+            mask.remove(0);
+            assert!(mask.is_empty());
         }
         assert!(!bits.is_empty() && !text.is_empty());
         assert!(Mask::read(ValueRef::Text(b"000")).is_empty() && Mask::read(ValueRef::Null).is_empty());

@@ -4,6 +4,7 @@
 //! timeline   the times of the journal          mask     which columns an entry speaks of
 //! journal    entries, and what is there now    work     the entries of one row put together
 //! moves      integer keys that changed         settle   deaths, births, changed columns
+//! rekeyed    declared keys that changed and mean what they meant
 //! displaced  rows whose key means another row
 //! freed      integers that REPLACE freed, and that others have since
 //! columns    versions of one row's columns     writes   clocks on their way to the file
@@ -21,6 +22,7 @@ mod journal;
 mod mask;
 mod merged;
 mod moves;
+mod rekeyed;
 mod settle;
 mod timeline;
 mod work;
@@ -95,7 +97,7 @@ pub fn fold(engine: &mut Engine) -> Result<Option<Folded>, StoreError> {
     let mut folding = Folding::new(engine)?;
     // What keys meant before: parents are about to change.
     let mut old_ids = BTreeMap::new();
-    for table in tables.iter().filter(|table| has_reference_key(table)) {
+    for table in tables.iter().filter(|table| table.has_reference_key()) {
         old_ids.insert(table.no, folding.known_ids(table, &timeline)?);
     }
     for table in tables.iter().filter(|table| table.is_surrogate()) {
@@ -136,11 +138,6 @@ pub(super) fn log(engine: &Engine, seq: u64) -> Result<(), StoreError> {
         )?
         .execute((seq as i64, meta.foreign_clock, meta.jump, meta.counter, meta.clock))?;
     Ok(())
-}
-
-/// Whether a natural key has a part that is a reference, and so means what other rows are.
-fn has_reference_key(table: &Table) -> bool {
-    !table.is_surrogate() && table.key.iter().any(|&at| table.columns[at].reference.is_some())
 }
 
 /// A fold in progress.
@@ -277,14 +274,15 @@ impl<'e> Folding<'e> {
         timeline: &Timeline,
         mut old_ids: BTreeMap<Key, RowId>,
     ) -> Result<(), StoreError> {
-        if has_reference_key(table) {
+        if table.has_reference_key() {
             // One id may leave a key and come under another: all at once.
-            let mut works = match timeline.tables.get(&table.no) {
-                Some(&whole) => {
-                    work::by_key(read_entries(self.engine, table, Form::Natural, whole, timeline)?)
-                }
-                None => Vec::new(),
-            };
+            let mut works = Vec::new();
+            if let Some(&whole) = timeline.tables.get(&table.no) {
+                let entries = read_entries(self.engine, table, Form::Natural, whole, timeline)?;
+                let followed = rekeyed::follow(&entries);
+                works = work::by_key(entries);
+                rekeyed::go_on(self.engine, table, followed, &old_ids, &mut works)?;
+            }
             let displaced = displaced::find(self.engine, table, &self.left, &timeline.tables)?;
             let ms = timeline.last_ms();
             displaced::add(self.engine, table, displaced, ms, &mut works, &mut old_ids)?;

@@ -72,7 +72,7 @@ fn occupant(
     *under.entry(key).or_insert_with(|| {
         let known = present.get(&key).and_then(|present| present.known.clone())?;
         let mut work = Work::new(Key::Integer(key), false, Some(known));
-        work.stored_at = Some(key);
+        work.stored_at = Some(Key::Integer(key));
         rows.push(work);
         Some(rows.len() - 1)
     })
@@ -100,10 +100,10 @@ fn finish(
     }
     for work in &mut rows {
         // A row that is gone is known by where its clock is.
-        if let (false, Some(stored)) = (work.live, work.stored_at) {
-            work.key = Key::Integer(stored);
+        if let (false, Some(stored)) = (work.live, &work.stored_at) {
+            work.key = stored.clone();
         }
-        if work.stored_at.map(Key::Integer).as_ref() == Some(&work.key) {
+        if work.stored_at.as_ref() == Some(&work.key) {
             work.stored_at = None;
         }
     }

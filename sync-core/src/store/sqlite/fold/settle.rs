@@ -82,13 +82,13 @@ impl<'f, 'e> Settling<'f, 'e> {
                 }
             }
         }
-        if let Some(seq) = self.folding.seq {
+        if !self.writes.is_empty() {
             let sql = self.folding.engine.sql(self.table.no).ok_or_else(|| no_table(self.table))?;
             let sql = match self.form {
                 Form::NullKey => sql.null_clock.as_ref().ok_or_else(|| no_table(self.table))?,
                 _ => &sql.clock,
             };
-            self.writes.flush(self.folding.engine, sql, seq)?;
+            self.writes.flush(self.folding.engine, sql)?;
         }
         Ok(())
     }
@@ -101,6 +101,9 @@ impl<'f, 'e> Settling<'f, 'e> {
     fn known_id(&self, work: &Work, known: &Known) -> Result<RowId, StoreError> {
         if self.form != Form::Natural {
             return Ok(expand_id(&known.id, &self.folding.engine.sites)?);
+        }
+        if let Some(id) = &work.goes_on {
+            return Ok(id.clone());
         }
         match self.old_ids.get(&work.key) {
             Some(id) => Ok(id.clone()),
@@ -134,7 +137,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         if self.folding.waiting {
             park::index::forget_waits(self.folding.engine, &(self.table.no, id.clone()))?;
         }
-        let key = work.stored_at.map_or_else(|| work.key.clone(), Key::Integer);
+        let key = work.stored_at.as_ref().unwrap_or(&work.key).clone();
         self.folding.leave(self.table, key.local(self.form), &id);
         self.writes.removed.push(key);
         if !untold {
@@ -200,7 +203,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         self.folding.touch(self.table, &id);
         refs::note_dangling(self.folding.engine, self.table.no, &id)?;
         refs::note_named(self.folding.engine, self.table.no, &work.key.local(self.form), &id)?;
-        let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock) };
+        let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock), seq };
         match work.known {
             // The clock of the old life may still be there.
             Some(_) => self.writes.changed.push(put),
@@ -251,10 +254,21 @@ impl<'f, 'e> Settling<'f, 'e> {
 
     /// A row that goes on: columns were written, or its key.
     fn change(&mut self, work: Work, mut clock: RowClock) -> Result<(), StoreError> {
+        let Some(known) = &work.known else { return Ok(()) };
         let before = clock.clone();
         let written = |column: u32| work.written.iter().any(|(mask, _)| mask.has(column));
         let moved = work.stored_at.is_some();
-        if work.inserted.is_none() && !moved && !self.cells.local.iter().any(|&column| written(column)) {
+        let is_written = work.inserted.is_some() || self.cells.local.iter().any(|&column| written(column));
+        if moved || work.goes_on.is_some() {
+            self.follow_key(&work, known)?;
+        }
+        if !is_written && (work.goes_on.is_some() || !moved) {
+            if moved {
+                // Nothing that others would hear of.
+                let put =
+                    Put { id: known.id.clone(), clock: known.clock.clone(), key: work.key, seq: clock.seq() };
+                self.writes.fresh.push(put);
+            }
             return Ok(());
         }
         let seq = self.folding.seq();
@@ -276,7 +290,6 @@ impl<'f, 'e> Settling<'f, 'e> {
             let key = self.cells.integer_key;
             self.cells.write(&mut clock, |column| Some(column) == key, version, seq);
         }
-        let Some(known) = &work.known else { return Ok(()) };
         if self.merged.is_some() {
             self.merge_columns(&work, known, &mut clock, seq)?;
         }
@@ -287,15 +300,25 @@ impl<'f, 'e> Settling<'f, 'e> {
                 self.drop_shadows(&id, &mut clock, |column| work.inserted.is_some() || written(column))?;
             }
         }
-        let put = Put { id: known.id.clone(), clock: self.stored(&clock), key: work.key };
-        match work.stored_at {
-            Some(stored) => {
-                let id = expand_id(&put.id, &self.folding.engine.sites)?;
-                self.folding.leave(self.table, Key::Integer(stored).local(self.form), &id);
-                self.writes.removed.push(Key::Integer(stored));
-                self.writes.fresh.push(put);
-            }
-            None => self.writes.changed.push(put),
+        let put = Put { id: known.id.clone(), clock: self.stored(&clock), key: work.key, seq };
+        if moved {
+            self.writes.fresh.push(put)
+        } else {
+            self.writes.changed.push(put)
+        }
+        Ok(())
+    }
+
+    /// A row that goes on has left its key, or has come back to it.
+    fn follow_key(&mut self, work: &Work, known: &Known) -> Result<(), StoreError> {
+        let id = self.known_id(work, known)?;
+        if let Some(stored) = &work.stored_at {
+            self.folding.leave(self.table, stored.local(self.form), &id);
+            self.writes.removed.push(stored.clone());
+        }
+        if work.goes_on.is_some() {
+            self.folding.touch(self.table, &id);
+            refs::note_shown(self.folding.engine, self.table.no, &work.key.local(self.form), &id)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::super::system::flag;
 use super::journal::{Entry, Key, Known};
 use super::mask::Mask;
+use crate::id::RowId;
 
 /// What a fold has to look at for one row.
 #[derive(Debug)]
@@ -10,8 +11,10 @@ pub(super) struct Work {
     /// Where the row is now; where it was, if it is gone.
     pub(super) key: Key,
     /// The key that its clock is stored under, where that is another one.
-    pub(super) stored_at: Option<i64>,
+    pub(super) stored_at: Option<Key>,
     pub(super) known: Option<Known>,
+    /// Which row it is, where its key changed and it is the same under its new one.
+    pub(super) goes_on: Option<RowId>,
     /// Whether the row is there now.
     pub(super) live: bool,
     /// When it was last inserted.
@@ -30,12 +33,18 @@ impl Work {
             key,
             stored_at: None,
             known,
+            goes_on: None,
             live,
             inserted: None,
             deleted: None,
             written: Vec::new(),
             last: 0,
         }
+    }
+
+    /// Whether this is what became of the row that was known under a key.
+    pub(super) fn was_at(&self, key: &Key) -> bool {
+        self.known.is_some() && self.stored_at.as_ref().unwrap_or(&self.key) == key
     }
 
     /// Takes one more entry in.

@@ -15,6 +15,8 @@ pub(super) struct Put {
     /// The stored id; empty where the key is the identity.
     pub(super) id: Vec<u8>,
     pub(super) clock: Vec<u8>,
+    /// The largest log number in it.
+    pub(super) seq: u64,
 }
 
 /// What a fold changes in one clock table.
@@ -29,7 +31,7 @@ pub(super) struct Writes {
 
 impl Writes {
     /// Writes all of it: first what goes, so that keys and ids are free.
-    pub(super) fn flush(self, engine: &Engine, sql: &ClockSql, seq: u64) -> Result<(), StoreError> {
+    pub(super) fn flush(self, engine: &Engine, sql: &ClockSql) -> Result<(), StoreError> {
         if !self.removed.is_empty() {
             let mut statement = engine.conn.prepare_cached(&sql.remove)?;
             for key in &self.removed {
@@ -39,18 +41,23 @@ impl Writes {
                 };
             }
         }
-        put(engine, &sql.put, self.changed, seq)?;
-        put(engine, &sql.insert, self.fresh, seq)
+        put(engine, &sql.put, self.changed)?;
+        put(engine, &sql.insert, self.fresh)
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.changed.is_empty() && self.fresh.is_empty()
     }
 }
 
-fn put(engine: &Engine, sql: &str, puts: Vec<Put>, seq: u64) -> Result<(), StoreError> {
+fn put(engine: &Engine, sql: &str, puts: Vec<Put>) -> Result<(), StoreError> {
     if puts.is_empty() {
         return Ok(());
     }
-    let seq = seq as i64;
     let mut statement = engine.conn.prepare_cached(sql)?;
     for put in puts {
+        let seq = put.seq as i64;
         match put.key {
             Key::Integer(key) => statement.execute((key, put.id, seq, put.clock))?,
             Key::Values(values) => {

@@ -7,6 +7,7 @@ use super::super::engine::Engine;
 use super::super::row_clock::{compact_id, expand_id, find_compact_id};
 use super::super::system::{clock_table, key_columns_list};
 use super::LocalKey;
+use super::aside::winner;
 use super::identity::{key_value, meant_by};
 use super::values::value;
 use crate::codec::{Reader, Writer};
@@ -41,6 +42,42 @@ fn may_have_any(engine: &Engine, table_no: u32) -> bool {
 /// When it cannot be written.
 pub fn note_named(engine: &mut Engine, table_no: u32, key: &[Value], id: &RowId) -> Result<(), StoreError> {
     if matches!(id, RowId::Natural(_)) && has_named_key(engine, table_no) {
+        put_alias(engine, table_no, key, id)?;
+    }
+    Ok(())
+}
+
+/// Whether a natural key stands for a row by what its parts refer to now: they are its own, or those that have
+/// the unique keys which its own lost.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub fn stands_for(engine: &Engine, table_no: u32, key: &[Value], id: &RowId) -> Result<bool, StoreError> {
+    let (Some(table), RowId::Natural(parts)) = (engine.catalog.tables.get(&table_no), id) else {
+        return Ok(false);
+    };
+    let Some(RowId::Natural(meant)) = meant_by(engine, table_no, key)? else { return Ok(false) };
+    for ((part, meant), &at) in parts.iter().zip(&meant).zip(&table.key) {
+        let is_shown = match (part, meant, &table.columns[at].reference) {
+            _ if part == meant => true,
+            (Value::Ref(lost), Value::Ref(shown), Some(reference)) => {
+                winner(engine, reference.table, lost)?.as_ref() == Some(&**shown)
+            }
+            _ => false,
+        };
+        if !is_shown {
+            return Ok(false);
+        }
+    }
+    Ok(parts.len() == meant.len())
+}
+
+/// Notes which row is shown under a key, if the key alone does not tell.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn note_shown(engine: &mut Engine, table_no: u32, key: &[Value], id: &RowId) -> Result<(), StoreError> {
+    if has_named_key(engine, table_no) || meant_by(engine, table_no, key)?.as_ref() != Some(id) {
         put_alias(engine, table_no, key, id)?;
     }
     Ok(())

@@ -19,7 +19,8 @@ mod statements;
 mod values;
 
 pub use alias::{
-    alias_at, alias_of, aliases, forget_alias, note_all_named, note_named, put_alias, shows_another,
+    alias_at, alias_of, aliases, forget_alias, note_all_named, note_named, note_shown, put_alias,
+    shows_another, stands_for,
 };
 pub use aside::{aside, put_aside, put_winner, remove_aside, winner};
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock, set_clock};

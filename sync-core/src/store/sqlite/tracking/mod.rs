@@ -32,5 +32,6 @@ pub(super) use install::install;
 pub(super) use mirror::mirror;
 pub use plan::{Tables, TrackError, TrackedTable, Warning};
 pub use track::track;
+pub(super) use triggers::TRIGGERS;
 pub use triggers::table_triggers;
 pub use untrack::untrack;

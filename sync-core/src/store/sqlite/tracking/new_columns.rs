@@ -16,9 +16,11 @@ pub(in super::super) fn mark(conn: &Connection, table: &Table, new: &[&Column]) 
     for column in new {
         let untouched = column.default.as_deref().unwrap_or("NULL");
         let sql = format!(
-            "SELECT j.n, j.m FROM {PREFIX}journal AS j WHERE j.t = ?1 AND j.f = {update}
+            "SELECT j.n, j.m FROM {PREFIX}journal AS j WHERE j.t = ?1
+             AND (j.f = {update} OR j.f = {insert} AND j.m IS NOT NULL)
              AND EXISTS (SELECT 1 FROM {name} AS x WHERE {on_row} AND x.{column} IS NOT ({untouched}))",
             update = flag::UPDATE,
+            insert = flag::INSERT,
             name = quote(&table.name),
             column = quote(&column.name),
         );

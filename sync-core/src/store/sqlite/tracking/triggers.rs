@@ -6,6 +6,9 @@
 use super::super::catalog::{Collation, Column, Table, UniqueKey};
 use super::super::system::{PREFIX, flag, key_column, literal, quote};
 
+/// Which triggers these are: raised with their SQL, so that files which an earlier build tracked get the new ones.
+pub(in super::super) const TRIGGERS: i64 = 1;
+
 /// The largest column number that an integer mask has a bit for.
 pub(super) const MAX_BIT: u32 = 62;
 
@@ -31,9 +34,14 @@ pub fn table_triggers(table: &Table) -> Vec<Trigger> {
         let same = same_identity(table);
         let when = format!("WHEN {same}");
         triggers.push(trigger(table, "update", "AFTER UPDATE", &when, &[update_entry(table)]));
-        // Another key is another row.
+        // Another key is another row; where it refers to rows that are found by their integers, maybe not.
         let when = format!("WHEN NOT ({same})");
-        let rekey = [entry(table, flag::DELETE, "OLD"), entry(table, flag::INSERT, "NEW")];
+        let now = if table.has_reference_key() {
+            masked_entry(table, flag::INSERT, key_parts(table, "NEW"))
+        } else {
+            entry(table, flag::INSERT, "NEW")
+        };
+        let rekey = [entry(table, flag::DELETE, "OLD"), now];
         triggers.push(trigger(table, "rekey", "AFTER UPDATE", &when, &rekey));
     }
     if !table.unique_keys.is_empty() {
@@ -75,13 +83,17 @@ fn update_entry(table: &Table) -> String {
         columns.push_str(", o");
         values.push_str(&format!(", CASE WHEN NEW.{key} IS NOT OLD.{key} THEN OLD.{key} END"));
     }
+    masked_entry(table, flag::UPDATE, (columns, values))
+}
+
+/// Appends an entry for the row as it is now, with the columns that were written.
+fn masked_entry(table: &Table, flag: i64, (columns, values): (String, String)) -> String {
     let gone = stand_ins(table);
     format!(
         "INSERT INTO {PREFIX}journal(t, f, m, at, {columns})\n  VALUES({no}, {flag},\n    \
          (SELECT (SELECT (SELECT {mask})\n      FROM (SELECT {gone}) AS new)\n      FROM (SELECT {gone}) AS old),\n    \
          julianday('now'), {values})",
         no = table.no,
-        flag = flag::UPDATE,
         mask = mask(table)
     )
 }
