@@ -140,7 +140,10 @@ impl Model {
                 let (life, place) = self.survival.committed(at, commit.device, commit.tx);
                 scope.commit(&self.case.shape, &self.rules, at, life, place, commit);
             }
-            Event::Acknowledged { through, .. } => self.survival.acknowledged(at, *through),
+            Event::Acknowledged { through, .. } => self.survival.acknowledged(at, *through, None),
+            Event::AcknowledgedBy { through, peer, .. } => {
+                self.survival.acknowledged(at, *through, Some(*peer));
+            }
             Event::Started { device, copy_of } => self.survival.started(at, *device, *copy_of),
             Event::Fault(Fault::Lost(device)) => self.survival.lost(at, *device),
             Event::Fault(Fault::Restored { device, to }) => self.survival.restored(at, *device, *to),

@@ -66,6 +66,16 @@ pub trait Oracle: Send {
         false
     }
 
+    /// Whether it has something to say only where there is a hub.
+    fn needs_hub(&self) -> bool {
+        false
+    }
+
+    /// What of the promise it does not judge in this run, for a report: its name, and what it leaves out.
+    fn leaves_out(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Something happened.
     ///
     /// # Errors

@@ -111,6 +111,7 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         version: 0,
     };
     Arc::new(Story {
+        topology: Default::default(),
         seed,
         devices: (0..4).map(device).collect(),
         moves: teller.moves,
@@ -197,6 +198,7 @@ pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
     let device =
         || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE, version: 0 };
     Arc::new(Story {
+        topology: Default::default(),
         seed,
         devices: vec![device(), device()],
         moves: teller.moves,

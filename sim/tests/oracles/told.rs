@@ -112,6 +112,7 @@ fn story() -> Story {
     };
     let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link, version: 0 };
     Story {
+        topology: Default::default(),
         seed: 0,
         devices: vec![device; 4],
         moves: Vec::new(),
