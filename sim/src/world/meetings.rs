@@ -63,6 +63,19 @@ impl<P: Parts> Run<'_, P> {
         Ok(true)
     }
 
+    /// Remembers who meets a copy of itself, before the two have parted.
+    pub(super) fn note_copies(&mut self) {
+        for met in &self.meetings {
+            let pair = [met.caller, met.called];
+            let sites = pair.map(|number| self.devices[number].writes_as());
+            for number in pair.into_iter().filter(|_| sites[0].is_some() && sites[0] == sites[1]) {
+                if let Some(life) = &mut self.devices[number].life {
+                    life.met_copy = true;
+                }
+            }
+        }
+    }
+
     /// Ends the meetings in which nothing is left to say, or whose time is over.
     pub(super) fn part(&mut self) {
         let now = self.time.ms();
@@ -70,13 +83,6 @@ impl<P: Parts> Run<'_, P> {
         while let Some(met) = self.meetings.get(index) {
             let in_sync = met.parting.unwrap_or_else(|| self.is_said(met));
             let (caller, called, start) = (met.caller, met.called, met.start);
-            let sites = [caller, called].map(|number| self.devices[number].writes_as());
-            let are_copies = sites[0].is_some() && sites[0] == sites[1];
-            for number in [caller, called] {
-                if let Some(life) = self.devices[number].life.as_mut().filter(|_| are_copies) {
-                    life.met_copy = true;
-                }
-            }
             let device = &mut self.devices[caller];
             let calling = device.life.as_mut().filter(|life| life.start == start);
             let ended = match calling.as_ref().and_then(|life| life.caller.as_ref()) {

@@ -184,6 +184,7 @@ impl<P: Parts> Run<'_, P> {
             });
         }
         self.bury_the_killed()?;
+        self.note_copies();
         self.tell_statuses();
         self.part();
         self.unbroken()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pocketsync_sim::scenario::Scenario;
+use pocketsync_sim::scenario::{Scenario, Topology};
 use pocketsync_sim::shape::{Column, Key, Kind, Role, Shape, TableShape, WriteId};
 use pocketsync_sim::story::*;
 
@@ -175,6 +175,22 @@ pub(crate) fn deriving() -> Scenario {
         """
         "#,
     )
+}
+
+/// Four devices put notes down: with a hub, or in a ring.
+pub(crate) fn in_a_ring() -> Scenario {
+    let text = r#"
+        engines = ["world"]
+        topology = "ring"
+        meetings = { every = "1s..4s" }
+        workload = { rate = "30/m" }
+        "#;
+    Scenario { devices: 4, ..scenario(text) }
+}
+
+/// The same with a hub.
+pub(crate) fn at_a_hub() -> Scenario {
+    Scenario { topology: Topology::Hub, meetings: None, ..in_a_ring() }
 }
 
 fn scenario(text: &str) -> Scenario {

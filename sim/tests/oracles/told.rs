@@ -194,6 +194,9 @@ impl Teller {
             ["copy", "of", original] => Event::Started { device, copy_of: Some(number(original)) },
             ["lost"] => Event::Fault(Fault::Lost(device)),
             ["restored", to] => Event::Fault(Fault::Restored { device, to: to.parse().expect("a time") }),
+            ["ack", tx, "by", peer] => {
+                Event::AcknowledgedBy { device, peer: number(peer), through: TxId(digits(tx)) }
+            }
             ["ack", tx] => Event::Acknowledged { device, through: TxId(digits(tx)) },
             _ => {
                 let (tx, effects) = what.split_once(' ').expect("effects");
