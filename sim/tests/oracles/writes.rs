@@ -270,7 +270,6 @@ fn what_another_device_acknowledged_lasts_as_long_as_its_file() {
     let written = "10 d0 started\n 10 d1 started\n 20 d0 t1 + list r1 w1\n 30 d0 ack t1 by d1\n 40 d0 lost\n";
     let gone = "90 settled d1: list r2 w2";
     let other = "50 d1 t2 + list r2 w2\n";
-    caught_by("no_lost_write", &format!("{written} {other} {gone}"));
     caught_by("acked_is_durable", &format!("{written} {other} {gone}"));
     // It has forgotten it, by right, or still knew.
     passes(&format!("{written} 45 d1 restored 25\n {other} {gone}"));
