@@ -1,6 +1,7 @@
 //! Real replicas that are broken on purpose: what happens to their files behind their backs.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use futures::stream::BoxStream;
 use pocketsync_sim::pocketsync_core::change::RowChange;
@@ -41,7 +42,7 @@ impl Parts for FileMutant {
     fn device(&self, device: DeviceNo, replica: Replica) -> BrokenReplica {
         let all = [FileMutant::KeepsItsRules, FileMutant::ForgetsWhatLost, FileMutant::KeepsWhatItHeard];
         let how = (all.contains(self) || device == DeviceNo(1)).then_some(*self);
-        BrokenReplica { how, file: replica.path().to_owned(), site: None, inner: replica }
+        BrokenReplica { how, file: replica.path().to_owned(), site: Arc::default(), inner: replica }
     }
 
     fn hub(&self, store: HubStore) -> BrokenHub {
@@ -71,8 +72,8 @@ impl Store for BrokenHub {
 pub(crate) struct BrokenReplica {
     how: Option<FileMutant>,
     file: PathBuf,
-    /// Under which identity it writes.
-    site: Option<SiteId>,
+    /// Under which identity it writes, as far as it has said so to any of its handles.
+    site: Arc<Mutex<Option<SiteId>>>,
     inner: Replica,
 }
 
@@ -112,7 +113,8 @@ impl BrokenReplica {
     fn is_own(&self, row: &RowChange) -> bool {
         let life = [row.life.born, row.life.died, row.life.undone].into_iter().flatten();
         let versions = life.chain(row.cells.iter().map(|cell| cell.version));
-        versions.into_iter().any(|version| Some(version.site) == self.site)
+        let own = *self.site.lock().unwrap();
+        versions.into_iter().any(|version| own.is_none_or(|own| own == version.site))
     }
 
     /// An entry about a table of no such number.
@@ -144,7 +146,7 @@ impl Store for BrokenReplica {
         let applies = matches!(request, StoreRequest::Apply { .. });
         let reply = self.inner.run(request)?;
         if let StoreReply::Identity(identity) = &reply {
-            self.site = Some(identity.site);
+            *self.site.lock().unwrap() = Some(identity.site);
         }
         match self.how.filter(|_| applies) {
             Some(FileMutant::DanglingReferences) => self.let_dangle()?,
