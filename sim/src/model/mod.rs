@@ -88,6 +88,11 @@ impl Model {
         &self.survival
     }
 
+    /// Whether there is a hub.
+    pub fn has_hub(&self) -> bool {
+        self.case.story.topology.has_hub()
+    }
+
     /// The logical database of a device.
     pub fn scope_of(&self, device: DeviceNo) -> u32 {
         self.case.story.devices.get(device.0 as usize).map_or(0, |device| device.scope)

@@ -109,7 +109,7 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Sums::new(case, &ledger)),
         Box::new(Strategies::new(case, &ledger)),
         Box::new(ConflictLog::new(case, &ledger)),
-        Box::new(JournalEmpties),
+        Box::new(JournalEmpties::new(case)),
         Box::new(HonestStatus::new(case, &ledger)),
     ]
 }
