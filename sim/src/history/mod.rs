@@ -47,6 +47,32 @@ pub enum Event {
         /// The last transaction that is covered.
         through: TxId,
     },
+    /// Where there is no hub: another device acknowledged everything that the device had written up to that
+    /// transaction. It is there as long as that one keeps its file.
+    AcknowledgedBy {
+        /// Which device wrote.
+        device: DeviceNo,
+        /// Which device acknowledged.
+        peer: DeviceNo,
+        /// The last transaction that is covered.
+        through: TxId,
+    },
+    /// Two devices meet.
+    Met {
+        /// Which called.
+        device: DeviceNo,
+        /// Whom.
+        with: DeviceNo,
+    },
+    /// They part.
+    Parted {
+        /// Which called.
+        device: DeviceNo,
+        /// Whom.
+        with: DeviceNo,
+        /// Whether both had everything then, as far as they could tell.
+        in_sync: bool,
+    },
     /// A merge conflict was decided somewhere, as far as the engine tells.
     Conflict {
         /// The device that noticed; `None`: the hub.

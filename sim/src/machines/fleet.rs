@@ -51,6 +51,10 @@ impl<'a> Fleet<'a> {
             let what = "the schema inserts rows, and there is no schema here; use the world engine, or leave them out";
             return Err(EngineError { engine: super::NAME, what: what.to_owned() });
         }
+        if !story.topology.has_hub() {
+            let what = "there is no hub in this story, and here there always is one; use the world engine";
+            return Err(EngineError { engine: super::NAME, what: what.to_owned() });
+        }
         let mut scopes = Vec::new();
         let mut devices = Vec::with_capacity(story.devices.len());
         for (number, device) in story.devices.iter().enumerate() {

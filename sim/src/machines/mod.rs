@@ -55,7 +55,7 @@ const NAME: &str = "machines";
 /// use pocketsync_sim::story::Story;
 ///
 /// let shape = Arc::new(Shape::default());
-/// let story = Story { seed: 1, devices: vec![], moves: vec![], quiet_at: 0, quiet_ms: 1, check_every_ms: 0 };
+/// let story = Story { topology: Default::default(), seed: 1, devices: vec![], moves: vec![], quiet_at: 0, quiet_ms: 1, check_every_ms: 0 };
 /// let story = Arc::new(story);
 /// let mut judge = Judge::new(Case { shape: shape.clone(), story: story.clone() }, Vec::new(), false);
 /// Machines.run(&shape, &story, &mut judge)?;

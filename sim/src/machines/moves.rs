@@ -64,6 +64,8 @@ impl Fleet<'_> {
                 }
             }
             // There is no schema here.
+            // There is a hub.
+            Move::Meet { .. } => {}
             Move::Migrate { .. } => {}
             Move::SetClock { device, offset_ms } => self.set_clock(*device, *offset_ms),
         }

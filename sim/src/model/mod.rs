@@ -88,6 +88,11 @@ impl Model {
         &self.survival
     }
 
+    /// Whether there is a hub.
+    pub fn has_hub(&self) -> bool {
+        self.case.story.topology.has_hub()
+    }
+
     /// The logical database of a device.
     pub fn scope_of(&self, device: DeviceNo) -> u32 {
         self.case.story.devices.get(device.0 as usize).map_or(0, |device| device.scope)
@@ -140,7 +145,10 @@ impl Model {
                 let (life, place) = self.survival.committed(at, commit.device, commit.tx);
                 scope.commit(&self.case.shape, &self.rules, at, life, place, commit);
             }
-            Event::Acknowledged { through, .. } => self.survival.acknowledged(at, *through),
+            Event::Acknowledged { through, .. } => self.survival.acknowledged(at, *through, None),
+            Event::AcknowledgedBy { through, peer, .. } => {
+                self.survival.acknowledged(at, *through, Some(*peer));
+            }
             Event::Started { device, copy_of } => self.survival.started(at, *device, *copy_of),
             Event::Fault(Fault::Lost(device)) => self.survival.lost(at, *device),
             Event::Fault(Fault::Restored { device, to }) => self.survival.restored(at, *device, *to),

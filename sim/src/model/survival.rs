@@ -21,12 +21,21 @@ struct Files {
     committed: usize,
     life: u32,
     runs: bool,
-    /// Up to how many commits the hub has acknowledged, and when.
-    acks: Vec<(Ms, usize)>,
+    /// Up to how many commits were acknowledged, when, and by whom.
+    acks: Vec<Ack>,
     /// When what was committed after some time was gone from it.
     parted: Vec<Parted>,
     /// When copies were made of it that were used: by being put back, or by another device.
     copied: Vec<Ms>,
+}
+
+/// At `at`, `by` had everything up to `covered`.
+#[derive(Clone, Copy)]
+struct Ack {
+    at: Ms,
+    covered: usize,
+    /// `None`: the hub.
+    by: Option<DeviceNo>,
 }
 
 /// At `at`, what was committed after `to` was gone.
@@ -43,11 +52,10 @@ impl Files {
         self.parted.iter().find(goes).map(|parted| parted.at)
     }
 
-    /// When a commit was acknowledged, while it was in the file.
-    fn acks_of(&self, commit: &Commitment) -> impl Iterator<Item = Ms> {
+    /// When a commit was acknowledged, and by whom, while it was in the file.
+    fn acks_of(&self, commit: &Commitment) -> impl Iterator<Item = Ack> {
         let (place, gone) = (commit.place, self.gone_at(commit).unwrap_or(Ms::MAX));
-        let covers = move |(at, covered): &&(Ms, usize)| *covered > place && *at <= gone;
-        self.acks.iter().filter(covers).map(|(at, _)| *at)
+        self.acks.iter().copied().filter(move |ack| ack.covered > place && ack.at <= gone)
     }
 }
 
@@ -60,17 +68,17 @@ impl Survival {
         (files.life, place)
     }
 
-    pub(super) fn acknowledged(&mut self, at: Ms, through: TxId) {
+    pub(super) fn acknowledged(&mut self, at: Ms, through: TxId, by: Option<DeviceNo>) {
         // A copy of a device's file speaks of the transactions of that device.
         let Some(&(author, place)) = self.places.get(&through) else { return };
-        let acks = &mut self.devices.entry(author).or_default().acks;
         let covered = place + 1;
-        // Said again, it counts only where the hub has begun again since.
-        let told = acks.iter().any(|&(acked, before)| {
-            before >= covered && !self.hub_restores.iter().any(|restored| restored.at >= acked)
+        // Said again, it counts only where whoever says so has begun again since.
+        let told = self.devices.get(&author).is_some_and(|files| {
+            let since = |ack: &&Ack| self.partings(by).iter().all(|parted| parted.at < ack.at);
+            files.acks.iter().filter(|ack| ack.by == by && ack.covered >= covered).any(|ack| since(&ack))
         });
         if !told {
-            acks.push((at, covered));
+            self.devices.entry(author).or_default().acks.push(Ack { at, covered, by });
         }
     }
 
@@ -113,44 +121,53 @@ impl Survival {
         self.devices.iter().filter(|(_, files)| files.runs).map(|(device, _)| *device)
     }
 
+    /// When the hub, or a device, has forgotten something.
+    fn partings(&self, of: Option<DeviceNo>) -> &[Parted] {
+        match of {
+            None => &self.hub_restores,
+            Some(device) => self.devices.get(&device).map_or(&[], |files| &files.parted),
+        }
+    }
+
     /// In which life a device's file is.
     pub fn life(&self, device: DeviceNo) -> u32 {
         self.devices.get(&device).map_or(0, |files| files.life)
     }
 
-    /// Whether a commit must still be there in the end: its device still has it, or the hub
-    /// acknowledged it and has not forgotten that since.
+    /// Whether a commit must still be there in the end: its device still has it, or the hub, or where
+    /// there is none another device, acknowledged it and has not forgotten that since.
     pub fn survives(&self, commit: &Commitment) -> bool {
         let Some(files) = self.devices.get(&commit.device) else { return true };
         files.gone_at(commit).is_none() || self.is_acknowledged(commit)
     }
 
-    /// Whether the hub has acknowledged a commit, and its file was not put back to a copy from
-    /// before that since.
+    /// Whether the hub, or another device, has acknowledged a commit, and its file was not put back to a
+    /// copy from before that since, nor destroyed.
     pub fn is_acknowledged(&self, commit: &Commitment) -> bool {
         let Some(files) = self.devices.get(&commit.device) else { return false };
-        files.acks_of(commit).any(|acked| {
-            !self.hub_restores.iter().any(|restored| restored.at >= acked && restored.to <= acked)
+        files.acks_of(commit).any(|ack| {
+            let forgets = |parted: &Parted| parted.at >= ack.at && parted.to <= ack.at;
+            !self.partings(ack.by).iter().any(forgets)
         })
     }
 
-    /// Whether the hub had acknowledged a commit by then, so that others may have it.
+    /// Whether anybody had acknowledged a commit by then, so that others may have it.
     pub fn was_acknowledged(&self, commit: &Commitment, by: Ms) -> bool {
         let files = self.devices.get(&commit.device);
-        files.is_some_and(|files| files.acks_of(commit).any(|acked| acked <= by))
+        files.is_some_and(|files| files.acks_of(commit).any(|ack| ack.at <= by))
     }
 
-    /// How many copies of a file that were used had a commit that the hub had not acknowledged when they
+    /// How many copies of a file that were used had a commit that nobody had acknowledged when they
     /// were made. Those who go on with them may each take it for theirs.
     pub fn copies_unseen(&self, commit: &Commitment) -> u32 {
         let Some(files) = self.devices.get(&commit.device) else { return 0 };
-        let acked = files.acks_of(commit).min();
+        let acked = files.acks_of(commit).map(|ack| ack.at).min();
         let unseen = |copied: &&Ms| **copied >= commit.at && acked.is_none_or(|acked| acked >= **copied);
         files.copied.iter().filter(unseen).count() as u32
     }
 
     /// Whether a row may be there twice, by right: a copy of the file that it was inserted in was
-    /// made before the hub had acknowledged it, and used. Both may then have taken it for theirs
+    /// made before anybody had acknowledged it, and used. Both may then have taken it for theirs
     /// alone. So may a file that was put back, where the hub's was put back as well.
     pub fn may_be_doubled(&self, scope: &Scope, row: &Row) -> bool {
         row.inserts.iter().any(|&insert| {
@@ -159,7 +176,7 @@ impl Survival {
             if files.copied.is_empty() {
                 return false;
             }
-            let acked = files.acks_of(insert).next();
+            let acked = files.acks_of(insert).map(|ack| ack.at).next();
             let unseen = |&copied: &Ms| copied >= insert.at && acked.is_none_or(|acked| acked >= copied);
             files.copied.iter().any(unseen) || (!self.hub_restores.is_empty() && !files.copied.is_empty())
         })

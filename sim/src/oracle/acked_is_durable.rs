@@ -5,6 +5,9 @@
 //! show what that write had replaced; a row that it inserted is there, or parked, unless somebody
 //! deleted it or the schema took it along; a row that it deleted for good is not.
 //!
+//! Without a hub, what another device has acknowledged is there as long as that one is not destroyed, nor its
+//! file put back to a copy from before.
+//!
 //! Exempt is what the hub had acknowledged before its own file was put back to a copy from before
 //! that, if the device that wrote it has lost it as well.
 

@@ -49,6 +49,10 @@ impl Oracle for ConflictLog {
         true
     }
 
+    fn needs_hub(&self) -> bool {
+        true
+    }
+
     fn saw(&mut self, at: Ms, event: &Event) -> Result<(), String> {
         self.reader.saw(at, event);
         self.parted |= matches!(

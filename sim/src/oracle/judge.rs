@@ -27,11 +27,15 @@ pub struct Judge {
 
 impl Judge {
     /// A judge of `case`. Oracles that need SQLite are left out, and named in the outcome, where
-    /// the engine has none.
+    /// the engine has none; so are those that need a hub where the story has none.
     pub fn new(case: Case, oracles: Vec<Box<dyn Oracle>>, has_sqlite: bool) -> Self {
+        let has_hub = case.story.topology.has_hub();
+        let can_say =
+            |oracle: &dyn Oracle| (has_sqlite || !oracle.needs_sqlite()) && (has_hub || !oracle.needs_hub());
         let (oracles, left_out): (Vec<_>, Vec<_>) =
-            oracles.into_iter().partition(|oracle| has_sqlite || !oracle.needs_sqlite());
-        let skipped = left_out.iter().map(|oracle| oracle.name()).collect();
+            oracles.into_iter().partition(|oracle| can_say(&**oracle));
+        let skipped = left_out.iter().map(|oracle| oracle.name());
+        let skipped = skipped.chain(oracles.iter().filter_map(|oracle| oracle.leaves_out())).collect();
         let measures = Measures::of(&case.story);
         Judge { case, oracles, skipped, violation: None, trace: Trace::new(), measures, sink: None }
     }

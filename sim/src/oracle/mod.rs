@@ -66,6 +66,16 @@ pub trait Oracle: Send {
         false
     }
 
+    /// Whether it has something to say only where there is a hub.
+    fn needs_hub(&self) -> bool {
+        false
+    }
+
+    /// What of the promise it does not judge in this run, for a report: its name, and what it leaves out.
+    fn leaves_out(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Something happened.
     ///
     /// # Errors
@@ -99,7 +109,7 @@ pub fn all(case: &Case) -> Vec<Box<dyn Oracle>> {
         Box::new(Sums::new(case, &ledger)),
         Box::new(Strategies::new(case, &ledger)),
         Box::new(ConflictLog::new(case, &ledger)),
-        Box::new(JournalEmpties),
+        Box::new(JournalEmpties::new(case)),
         Box::new(HonestStatus::new(case, &ledger)),
     ]
 }

@@ -24,7 +24,9 @@
 //!
 //! Legally lost is only what was committed on a device that was destroyed, or whose file was put
 //! back to a copy from before, and that the hub had not acknowledged, or had acknowledged before
-//! its own file was put back to a copy from before that. Such writes may be there or not.
+//! its own file was put back to a copy from before that. Such writes may be there or not. Where there is no hub,
+//! another device's word counts as the hub's, as long as that one keeps its file; and a row that a schema brings back
+//! after it was deleted shows what whoever referred to it has: nobody else need have kept it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -258,6 +260,11 @@ pub(super) fn is_given_up(model: &Model, scope: &Scope, row: &Row, column: usize
     let may_be_back =
         model.rules().on_delete(row.tag.table) == OnDelete::LastWriterWins && !row.deaths.is_empty();
     if may_be_back || by_rule && !row.cells[column].is_chain() {
+        return true;
+    }
+    // A hub keeps what a row held when it was deleted. Where there is none, those who had the latest may all
+    // have let it go with the row, and who brings the row back brings what it has.
+    if !model.has_hub() && model.rules().revivable(row.tag.table) && !row.deaths.is_empty() {
         return true;
     }
     let survival = model.survival();

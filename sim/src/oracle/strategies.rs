@@ -47,6 +47,10 @@ impl Oracle for Strategies {
         true
     }
 
+    fn needs_hub(&self) -> bool {
+        true
+    }
+
     fn saw(&mut self, at: Ms, event: &Event) -> Result<(), String> {
         self.reader.saw(at, event);
         Ok(())

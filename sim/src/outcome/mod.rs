@@ -22,7 +22,8 @@ pub struct Outcome {
     /// The first broken promise; `None`: all were kept.
     #[serde(default)]
     pub violation: Option<Violation>,
-    /// The oracles that had nothing to say, because the engine has no SQLite.
+    /// The oracles that had nothing to say, because the engine has no SQLite or the
+    /// story no hub, and what others left out for that reason.
     #[serde(default)]
     pub skipped_oracles: Vec<String>,
     /// A hash over everything that happened, frames included: the same in every run of the same

@@ -67,7 +67,7 @@ fn about(group: &Group<'_>, label: &str, folder: &Folder) -> String {
     if !skipped.is_empty() {
         let names: Vec<String> =
             skipped.into_iter().map(|name| format!("<code>{}</code>", escape(name))).collect();
-        let _ = write!(text, "; oracles left out, since they need real SQLite: {}", names.join(", "));
+        let _ = write!(text, "; left out, since they need real SQLite, or a hub: {}", names.join(", "));
     }
     if folder.broken_off {
         text.push_str("; the last line of its outcomes breaks off and was left out");

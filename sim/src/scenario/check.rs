@@ -25,6 +25,7 @@ impl Scenario {
         self.check_presence()?;
         self.check_workload()?;
         self.check_faults()?;
+        self.check_meetings()?;
         self.check_migrations()
     }
 

@@ -28,6 +28,7 @@ mod derived;
 mod devices;
 mod error;
 mod faults;
+mod meetings;
 mod migrations;
 mod network;
 mod quantity;
@@ -39,6 +40,7 @@ pub use amount::{Amount, Rarely};
 pub use devices::Devices;
 pub use error::ScenarioError;
 pub use faults::{Clocks, Faults, Joins};
+pub use meetings::Meetings;
 pub use migrations::{MigratedBy, Migration};
 pub use network::{HowCut, Network, OtherLink, Pattern, Presence, Window};
 pub use quantity::{Range, Rate, Skew, Span};
@@ -46,6 +48,7 @@ pub use schema::Schema;
 pub use workload::{Bulk, Mix, Workload};
 
 pub use crate::shape::{Derived, Merge, OnDelete, Rule, Strategy};
+pub use crate::story::Topology;
 
 use std::path::Path;
 
@@ -69,6 +72,9 @@ pub struct Scenario {
     /// How many scopes they are spread over; device `d` is in scope `d % scopes`.
     #[serde(default = "one")]
     pub scopes: u32,
+    /// Who meets whom: a hub for all, or no hub.
+    #[serde(default)]
+    pub topology: Topology,
     /// The schema.
     #[serde(default)]
     pub schema: Schema,
@@ -96,6 +102,9 @@ pub struct Scenario {
     /// The links.
     #[serde(default)]
     pub network: Network,
+    /// How often devices meet, where there is no hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meetings: Option<Meetings>,
     /// Who is online when.
     #[serde(default)]
     pub presence: Presence,
@@ -161,6 +170,7 @@ impl Default for Scenario {
             engines: all_engines(),
             devices: four(),
             scopes: one(),
+            topology: Topology::default(),
             schema: Schema::default(),
             untracked: Vec::new(),
             derived: Vec::new(),
@@ -170,6 +180,7 @@ impl Default for Scenario {
             check_every: None,
             workload: Workload::default(),
             network: Network::default(),
+            meetings: None,
             presence: Presence::default(),
             faults: Faults::default(),
             clocks: Clocks::default(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Devices, Range, Span};
 use crate::story::{Cut, Link};
 
-/// What the links to the hub are like, and when they are cut.
+/// What the links are like, to the hub or to whomever a device meets, and when they are cut.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Network {

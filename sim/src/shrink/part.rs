@@ -123,6 +123,7 @@ fn devices_of(what: &mut Move) -> Vec<&mut DeviceNo> {
         | Move::Migrate { device, .. }
         | Move::SetClock { device, .. } => vec![device],
         Move::Clone { device, copy } => vec![device, copy],
+        Move::Meet { device, with, .. } => vec![device, with],
         Move::CrashHub { .. } | Move::BackupHub | Move::RestoreHub { .. } => Vec::new(),
     }
 }

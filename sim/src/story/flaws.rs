@@ -10,7 +10,8 @@ impl Story {
     /// Moves are in the order of time and end before the quiet period; devices exist when something
     /// is done to them, and nothing is done to lost ones; nothing is restored before it was backed
     /// up; copies are new devices; what goes down comes up before the quiet period; everyone who is
-    /// not lost is online at its begin; names of transactions and writes are given once.
+    /// not lost is online at its begin; nothing is done to a hub that is not there, and nobody meets where there is
+    /// one; names of transactions and writes are given once.
     pub fn flaws(&self) -> Vec<String> {
         let mut check = Check::new(self);
         for planned in &self.moves {
@@ -65,6 +66,9 @@ impl<'a> Check<'a> {
         if let Some(device) = what.device() {
             self.touched(at, device);
         }
+        if !self.story.topology.has_hub() && what.device().is_none() {
+            self.wrong(at, "something is done to a hub, and there is none");
+        }
         match what {
             Move::Transact { transaction, .. } => {
                 if !self.transactions.insert(transaction.id.0) {
@@ -82,6 +86,7 @@ impl<'a> Check<'a> {
                     }
                 }
             }
+            Move::Meet { device, with, .. } => self.meets(at, *device, *with),
             Move::Connect { device } => self.link(at, *device, true),
             Move::Disconnect { device, .. } => self.link(at, *device, false),
             Move::Crash { down_ms, .. } | Move::CrashHub { down_ms, .. } => self.down(at, *down_ms),
@@ -99,6 +104,19 @@ impl<'a> Check<'a> {
             Move::Clone { copy, .. } => self.copied(at, *copy),
             Move::Lose { device } => drop(self.lost.insert(*device)),
             Move::Restore { .. } | Move::SetClock { .. } | Move::Migrate { .. } => {}
+        }
+    }
+
+    fn meets(&mut self, at: Ms, device: DeviceNo, with: DeviceNo) {
+        self.touched(at, with);
+        let scope = |device: DeviceNo| self.story.devices.get(device.0 as usize).map(|device| device.scope);
+        if device == with {
+            self.wrong(at, format_args!("{device} meets itself"));
+        } else if scope(device) != scope(with) {
+            self.wrong(at, format_args!("{device} and {with} are of different scopes"));
+        }
+        if self.story.topology.has_hub() {
+            self.wrong(at, format_args!("{device} meets {with}, where there is a hub"));
         }
     }
 
@@ -155,6 +173,7 @@ impl Move {
             Move::Transact { device, .. }
             | Move::Connect { device }
             | Move::Disconnect { device, .. }
+            | Move::Meet { device, .. }
             | Move::Crash { device, .. }
             | Move::Backup { device }
             | Move::Restore { device }

@@ -3,7 +3,7 @@
 use super::draw::Draw;
 use super::timeline::{Life, online};
 use super::writes::Writer;
-use super::{Clock, Device, DeviceNo, Move, Ms, Planned, Story, TxId, faults, migrations};
+use super::{Clock, Device, DeviceNo, Move, Ms, Planned, Story, TxId, faults, meetings, migrations};
 use crate::scenario::{Range, Scenario, Span};
 use crate::shape::{Shape, WriteId};
 
@@ -25,6 +25,7 @@ impl Scenario {
         let writer = Writer::new(self, shape);
         for (life, device) in lives.iter().zip(0..) {
             devices[device as usize].version = migrations::of(self, seed, device, life, &mut moves);
+            meetings::of(self, seed, device, &lives, &mut moves);
             come_and_go(life, DeviceNo(device), quiet_at, &mut moves);
             let planned = writer.transactions(seed, device, life).into_iter().map(|(at, transaction)| {
                 Planned { at, what: Move::Transact { device: DeviceNo(device), transaction } }
@@ -33,7 +34,15 @@ impl Scenario {
         }
         moves.sort_by_key(|planned| planned.at);
         name(&mut moves);
-        Story { seed, devices, moves, quiet_at, quiet_ms: self.quiet.0, check_every_ms: self.check_every().0 }
+        Story {
+            seed,
+            topology: self.topology,
+            devices,
+            moves,
+            quiet_at,
+            quiet_ms: self.quiet.0,
+            check_every_ms: self.check_every().0,
+        }
     }
 
     fn life(&self, seed: u64, device: u32, quiet_at: Ms) -> Life {

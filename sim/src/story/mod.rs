@@ -10,12 +10,15 @@ pub(crate) mod draw;
 mod faults;
 mod flaws;
 mod make;
+mod meetings;
 mod migrations;
 mod timeline;
+mod topology;
 mod writes;
 
 pub use clock::{EPOCH_MS, true_wall_ms};
 pub(crate) use timeline::online_ms;
+pub use topology::Topology;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +52,9 @@ impl std::fmt::Display for TxId {
 pub struct Story {
     /// What the engine draws packet delays, site ids and the like from.
     pub seed: u64,
+    /// Who meets whom.
+    #[serde(default)]
+    pub topology: Topology,
     /// The devices; [`DeviceNo`] is the index.
     pub devices: Vec<Device>,
     /// What happens, in the order of time. Moves at the same time happen in this order.
@@ -62,7 +68,7 @@ pub struct Story {
     pub check_every_ms: Ms,
 }
 
-/// A device, and its link to the hub.
+/// A device, and its link: to the hub, or to whomever it meets.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Device {
     /// The scope that it syncs, counted from 0. Devices of different scopes never meet.
@@ -89,7 +95,8 @@ pub struct Clock {
     pub drift_ppm: i32,
 }
 
-/// What a device's link to the hub is like.
+/// What a device's link is like. Where two devices meet, what goes from one to the other goes over the
+/// links of both.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Link {
     /// The smallest one-way delay.
@@ -140,6 +147,16 @@ pub enum Move {
         device: DeviceNo,
         /// How the link goes.
         how: Cut,
+    },
+    /// Where there is no hub: two devices meet. The one calls the other, they sync until both have everything,
+    /// and part. Left out if either is down or in a meeting already.
+    Meet {
+        /// Which calls.
+        device: DeviceNo,
+        /// Whom.
+        with: DeviceNo,
+        /// They part after so long in any case.
+        most_ms: Ms,
     },
     /// The process on the device is killed, together with whatever it was doing.
     Crash {

@@ -24,6 +24,12 @@ pub(super) fn of(at: Ms, event: &Event, shape: &Shape) -> Option<String> {
         Event::Acknowledged { device, through } => {
             format!("the hub has acknowledged what {device} wrote up to {through}")
         }
+        Event::AcknowledgedBy { device, peer, through } => {
+            format!("{peer} has acknowledged what {device} wrote up to {through}")
+        }
+        Event::Met { device, with } => format!("{device} calls {with}"),
+        Event::Parted { device, with, in_sync: true } => format!("{device} and {with} part, in sync"),
+        Event::Parted { device, with, in_sync: false } => format!("{device} and {with} part in the middle"),
         Event::Fault(fault) => of_fault(fault),
         Event::Quiet => "everyone is online, and nobody writes any more".to_owned(),
         _ => return None,

@@ -1,4 +1,4 @@
-//! A device's way to the hub.
+//! A device's way to the hub, or to whomever it meets.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,7 +96,13 @@ impl Line {
         }
     }
 
-    fn check(&self) -> Result<u64, TransportError> {
+    /// The number of one more connection over it.
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether there is a network, and how often it was cut.
+    pub(super) fn check(&self) -> Result<u64, TransportError> {
         match self.up.load(Ordering::Relaxed) {
             true => Ok(self.cuts()),
             false => Err(TransportError::Unreachable("there is no network".to_owned())),
@@ -104,10 +110,12 @@ impl Line {
     }
 }
 
-/// Connects a device's client to the hub.
+/// Connects a device's client.
 pub(super) struct Dial<P: Parts> {
     pub(super) line: Arc<Line>,
     pub(super) parts: Arc<P>,
+    /// To which host.
+    pub(super) to: String,
 }
 
 #[async_trait]
@@ -115,15 +123,14 @@ impl<P: Parts> Connector for Dial<P> {
     async fn connect(&self) -> Result<Transport, TransportError> {
         let cuts = self.line.check()?;
         let unreachable = |error: std::io::Error| TransportError::Unreachable(error.to_string());
-        let stream = TcpStream::connect((HUB, PORT)).await.map_err(unreachable)?;
-        let url: WsUrl = format!("ws://{HUB}:{PORT}/").parse()?;
+        let stream = TcpStream::connect((self.to.as_str(), PORT)).await.map_err(unreachable)?;
+        let url: WsUrl = format!("ws://{}:{PORT}/", self.to).parse()?;
         let config = WsConfig::default().max_frame_bytes(self.line.link.max_frame_bytes as usize);
         let transport = pocketsync_ws::client(stream.compat(), &url, config).await?;
         if self.line.check()? != cuts {
             return Err(TransportError::lost("the network went away"));
         }
-        let number = self.line.connections.fetch_add(1, Ordering::Relaxed);
-        let shaped = shaped::shape(transport, &self.line, number);
+        let shaped = shaped::shape(transport, &self.line, self.line.next_connection());
         Ok(self.parts.link(self.line.device, shaped))
     }
 }

@@ -1,18 +1,24 @@
 //! The engine with real parts: SQLite files, the driver, the WebSocket adapter, on simulated hosts.
 //!
+//! Where there is no hub, every device has a client that is called, and makes another one whenever it calls
+//! somebody: they meet, sync, and part. In the quiet period everybody meets, round after round.
+//!
 //! Every device and the hub is a host of a [turmoil] simulation, with a real file in a directory on
 //! a RAM disk. Only four things are not what ships: the network, the `Runtime` (clocks, timers,
 //! randomness, and how long the store takes), and what the C library and SQLite draw
 //! ([`determinism`]). All hosts run on one thread, one after the other.
 
+mod air;
 mod clock;
 mod crashes;
 mod device;
 mod hub;
 mod image;
 mod line;
+mod listen;
 mod logged;
 mod looks;
+mod meetings;
 mod merged;
 mod migrations;
 mod moves;

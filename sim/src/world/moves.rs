@@ -3,7 +3,6 @@
 use super::Stop;
 use super::device::Backup;
 use super::image::{self, Image};
-use super::line::HUB;
 use super::parts::Parts;
 use super::run::Run;
 use crate::app;
@@ -32,6 +31,10 @@ impl<P: Parts> Run<'_, P> {
                 run.disconnect(number, *how);
                 Ok(())
             }),
+            Move::Meet { device, with, most_ms } => {
+                self.on(*device, |run, number| run.meet(number, with.0 as usize, *most_ms).map(drop))
+            }
+            Move::BackupHub | Move::RestoreHub { .. } if !self.story.topology.has_hub() => Ok(()),
             Move::Crash { device, point, down_ms } => {
                 self.on(*device, |run, number| run.crash_at(number, *point, *down_ms))
             }
@@ -106,17 +109,11 @@ impl<P: Parts> Run<'_, P> {
     pub(super) fn connect(&mut self, number: usize) {
         let device = &mut self.devices[number];
         let was_online = std::mem::replace(&mut device.online, true);
-        let cut = device.cut.take();
-        if was_online && cut.is_none() {
+        if was_online && device.cut.is_none() {
             return;
         }
-        if device.has_host {
-            match cut {
-                Some(Cut::Silent) => self.sim.repair(device.host.as_str(), HUB),
-                Some(Cut::Held) => self.sim.release(device.host.as_str(), HUB),
-                _ => {}
-            }
-        }
+        self.cut_packets(number, None);
+        let device = &self.devices[number];
         device.line.set_up(true);
         if let Some(life) = &device.life
             && self.chance.happens(HEARS_OF_NETWORK)
@@ -134,14 +131,7 @@ impl<P: Parts> Run<'_, P> {
         }
         match how {
             Cut::Closed => device.line.set_up(false),
-            Cut::Silent | Cut::Held => device.cut = Some(how),
-        }
-        if device.has_host {
-            match how {
-                Cut::Closed => {}
-                Cut::Silent => self.sim.partition(device.host.as_str(), HUB),
-                Cut::Held => self.sim.hold(device.host.as_str(), HUB),
-            }
+            Cut::Silent | Cut::Held => self.cut_packets(number, Some(how)),
         }
         self.fault(Fault::Disconnected(self.devices[number].no));
     }

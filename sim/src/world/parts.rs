@@ -51,10 +51,11 @@ pub trait Parts: Send + Sync + 'static {
     /// What the hub runs on.
     type Hub: Store + 'static;
 
-    /// Wraps a device's replica. Called again whenever its process starts.
+    /// Wraps a device's replica. Called again whenever its process starts, and where there is no hub, for each call
+    /// that it makes.
     fn device(&self, device: DeviceNo, replica: Replica) -> Self::Device;
 
-    /// Wraps the hub's store. Called again whenever its process starts.
+    /// Wraps the hub's store, where there is a hub. Called again whenever its process starts.
     fn hub(&self, store: HubStore) -> Self::Hub;
 
     /// Wraps the device's end of a link that was just opened.

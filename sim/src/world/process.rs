@@ -37,8 +37,6 @@ struct State {
     committed: Option<TxId>,
     /// `committed` when the running job counted what is to be sent.
     counted: Option<Option<TxId>>,
-    /// The same for the last count that its driver was told.
-    told: Option<TxId>,
 }
 
 impl Process {
@@ -129,17 +127,8 @@ impl Process {
         state.counted = Some(state.committed);
     }
 
-    /// The driver hears what the job said.
-    pub(super) fn told(&self) {
-        let mut state = self.lock();
-        if let Some(counted) = state.counted.take() {
-            state.told = counted;
-        }
-    }
-
-    /// The last transaction that is covered by what the driver knows of the store: if nothing is
-    /// pending, this one is acknowledged.
-    pub(super) fn known(&self) -> Option<TxId> {
-        self.lock().told
+    /// The last transaction before the job that has just run counted, if it did.
+    pub(super) fn take_counted(&self) -> Option<Option<TxId>> {
+        self.lock().counted.take()
     }
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pocketsync_core::driver::State;
+use pocketsync_core::driver::{State, Status};
 use turmoil::Sim;
 
 use super::clock::Time;
-use super::device::Device;
+use super::device::{Device, Life};
 use super::hub::{Hub, serve};
 use super::line::HUB;
+use super::meetings::{Meeting, Round};
 use super::parts::Parts;
 use super::records::{Record, Records};
 use super::{Stop, message};
@@ -18,7 +19,8 @@ use crate::determinism::Chance;
 use crate::history::{Event, Fault};
 use crate::oracle::Judge;
 use crate::shape::Shape;
-use crate::story::{Cut, DeviceNo, Move, Ms, Story};
+use crate::story::{DeviceNo, Link, Move, Ms, Story};
+use futures::StreamExt;
 
 /// How long hosts run at a time.
 const TICK: Duration = Duration::from_millis(10);
@@ -47,6 +49,8 @@ pub(super) struct Run<'a, P: Parts> {
     pub(super) records: Records,
     pub(super) devices: Vec<Device>,
     pub(super) hub: Hub,
+    pub(super) meetings: Vec<Meeting>,
+    pub(super) round: Round,
     /// What is left to chance on the application's side.
     pub(super) chance: Chance,
     /// Something may look different from how it did at the last look.
@@ -74,8 +78,10 @@ pub(super) fn run<P: Parts>(
         .tcp_capacity(TCP_CAPACITY)
         .simulation_duration(Duration::from_secs(u64::from(u32::MAX)))
         .rng_seed(story.seed);
-    let device =
-        |(number, planned)| Device::new(DeviceNo(number as u32), planned, dir, story.seed, &time, &records);
+    let has_hub = story.topology.has_hub();
+    let device = |(number, planned)| {
+        Device::new(DeviceNo(number as u32), planned, has_hub, dir, story.seed, &time, &records)
+    };
     let mut run = Run {
         parts,
         shape,
@@ -85,6 +91,8 @@ pub(super) fn run<P: Parts>(
         sim: builder.build(),
         devices: story.devices.iter().enumerate().map(device).collect(),
         hub: Hub::new(dir, &time),
+        meetings: Vec::new(),
+        round: Round::default(),
         chance: Chance::new(story.seed, "application", 0),
         stirred: true,
         next_move: 0,
@@ -95,7 +103,9 @@ pub(super) fn run<P: Parts>(
         time,
         records,
     };
-    run.start_hub()?;
+    if has_hub {
+        run.start_hub()?;
+    }
     run.play()
 }
 
@@ -174,7 +184,9 @@ impl<P: Parts> Run<'_, P> {
             });
         }
         self.bury_the_killed()?;
+        self.note_copies();
         self.tell_statuses();
+        self.part();
         self.unbroken()
     }
 
@@ -211,13 +223,18 @@ impl<P: Parts> Run<'_, P> {
             let Some((status, view)) = device.told_status(&**self.parts, &self.dir) else { continue };
             let no = device.no;
             let before = device.status.clone();
-            let known = device.life.as_ref().and_then(|life| life.process.known());
-            let acknowledged =
-                known.filter(|known| status.pending == 0 && device.acknowledged != Some(*known));
+            let known = device.life.as_ref().and_then(Life::known_through);
+            let acknowledged = self.by_whom_acknowledged(number, &status).zip(known);
+            let acknowledged = acknowledged.filter(|ack| device.acknowledged != Some(*ack));
             if before.as_ref() != Some(&view) {
                 let failed = status.last_error.as_ref().filter(|error| {
-                    let link = &device.line.link;
-                    NEVER.contains(&error.code) && link.duplicate == 0.0 && link.reorder == 0.0
+                    let is_honest = |link: &Link| link.duplicate == 0.0 && link.reorder == 0.0;
+                    let others = self.devices.iter().filter(|_| !self.story.topology.has_hub());
+                    let met_copy = device.life.as_ref().is_some_and(|life| life.met_copy);
+                    NEVER.contains(&error.code)
+                        && !met_copy
+                        && is_honest(&device.line.link)
+                        && others.into_iter().all(|other| is_honest(&other.line.link))
                 });
                 if let Some(error) = failed {
                     let promise = "nobody is told that what it sent or has stored makes no sense";
@@ -232,11 +249,25 @@ impl<P: Parts> Run<'_, P> {
                     self.saw(&Event::CaughtUp { device: no });
                 }
             }
-            if let Some(through) = acknowledged {
-                self.devices[number].acknowledged = Some(through);
-                self.saw(&Event::Acknowledged { device: no, through });
+            if let Some((by, through)) = acknowledged {
+                self.devices[number].acknowledged = Some((by, through));
+                self.saw(&match by {
+                    None => Event::Acknowledged { device: no, through },
+                    Some(peer) => Event::AcknowledgedBy { device: no, peer, through },
+                });
             }
         }
+    }
+
+    /// Who holds all that a device's client knows of, if somebody does; within, `None`: the hub.
+    fn by_whom_acknowledged(&self, number: usize, status: &Status) -> Option<Option<DeviceNo>> {
+        if self.story.topology.has_hub() {
+            return (status.pending == 0).then_some(None);
+        }
+        // What is pending is counted for whomever the file has met last, which a client that speaks with
+        // nobody does not know.
+        let partner = self.partner(number).filter(|_| status.state == State::Live)?;
+        (status.peer.is_some() && status.peer == partner.writes_as()).then_some(Some(partner.no))
     }
 
     /// Nothing fails from now on, everyone is there, and everyone is connected.
@@ -244,7 +275,7 @@ impl<P: Parts> Run<'_, P> {
         self.hub.killed_by = None;
         if let Some(life) = &self.hub.life {
             life.process.disarm();
-        } else {
+        } else if self.story.topology.has_hub() {
             self.restart_hub()?;
         }
         for number in 0..self.devices.len() {
@@ -275,7 +306,10 @@ impl<P: Parts> Run<'_, P> {
             status.is_some_and(|status| status.state == State::Live.name() && status.pending == 0)
         };
         let mut running = self.devices.iter().filter(|device| device.exists && !device.lost);
-        let maybe = now >= self.next_settled && running.all(done);
+        let maybe = match self.story.topology.has_hub() {
+            true => now >= self.next_settled && running.all(done),
+            false => self.go_round()?,
+        };
         if !over && !maybe {
             return Ok(false);
         }
@@ -285,12 +319,16 @@ impl<P: Parts> Run<'_, P> {
         Ok(settled || over)
     }
 
-    /// Skips the time until the next move while nobody is online: nothing happens then that cannot
+    /// Skips the time until the next move while nobody is online, or meets anybody: nothing happens then that cannot
     /// as well happen at its end.
     fn skip(&mut self) {
         let now = self.time.ms();
         let online = |device: &Device| device.life.is_some() && device.online;
-        if now < self.awake_until || self.devices.iter().any(online) {
+        let busy = match self.story.topology.has_hub() {
+            true => self.devices.iter().any(online),
+            false => self.anyone_speaks(),
+        };
+        if now < self.awake_until || busy {
             return;
         }
         let moves = self.story.moves.get(self.next_move).map(|planned| planned.at);
@@ -323,24 +361,15 @@ impl<P: Parts> Run<'_, P> {
         device.has_host = true;
         let slot = Arc::clone(&device.slot);
         self.sim.host(host.as_str(), move || {
-            let driver = slot.lock().expect("nobody panics while holding a slot").take();
+            let drivers = slot.lock().expect("nobody panics while holding a slot").take();
             async move {
-                if let Some(driver) = driver {
-                    driver.await;
+                if let Some(drivers) = drivers {
+                    drivers.for_each_concurrent(None, |driver| driver).await;
                 }
                 Ok(())
             }
         });
-        let link = &device.line.link;
-        let (min, max) = (link.latency_min_ms, link.latency_max_ms.max(link.latency_min_ms));
-        let ms = |ms: u32| Duration::from_millis(ms.into());
-        self.sim.set_link_latency(host.as_str(), HUB, ms(min));
-        self.sim.set_link_max_message_latency(host.as_str(), HUB, ms(max));
-        match self.devices[number].cut {
-            Some(Cut::Silent) => self.sim.partition(host.as_str(), HUB),
-            Some(Cut::Held) => self.sim.hold(host.as_str(), HUB),
-            _ => {}
-        }
+        self.lay_ways(number);
     }
 
     fn start_hub(&mut self) -> Result<(), Stop> {

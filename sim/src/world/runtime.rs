@@ -10,6 +10,7 @@ use pocketsync_core::runtime::Runtime;
 use super::clock::Time;
 use super::process::Process;
 use crate::determinism::Chance;
+use crate::story::TxId;
 
 /// How long a store's work usually takes at most.
 const QUICK_US: u64 = 3_000;
@@ -23,12 +24,30 @@ pub(super) struct SimulatedRuntime {
     time: Arc<Time>,
     process: Arc<Process>,
     chance: Mutex<Chance>,
+    known: Arc<Known>,
+}
+
+/// What a driver knows of the application's writes.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<Option<TxId>>);
+
+impl Known {
+    /// The last transaction that is covered by what the driver knows of the store: if nothing is
+    /// pending, this one is acknowledged.
+    pub(super) fn through(&self) -> Option<TxId> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl SimulatedRuntime {
     pub(super) fn new(time: &Arc<Time>, process: &Arc<Process>, chance: Chance) -> Arc<Self> {
         let (time, process) = (Arc::clone(time), Arc::clone(process));
-        Arc::new(SimulatedRuntime { time, process, chance: Mutex::new(chance) })
+        Arc::new(SimulatedRuntime { time, process, chance: Mutex::new(chance), known: Arc::default() })
+    }
+
+    /// What its driver will know.
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
     }
 
     fn store_takes(&self) -> Duration {
@@ -57,11 +76,14 @@ impl Runtime for SimulatedRuntime {
         if !self.process.run(job) {
             return Box::pin(std::future::pending());
         }
-        let (time, process) = (Arc::clone(&self.time), Arc::clone(&self.process));
+        let (time, known, counted) =
+            (Arc::clone(&self.time), Arc::clone(&self.known), self.process.take_counted());
         let done_at = time.now() + self.store_takes();
         Box::pin(async move {
             time.sleep_until(done_at).await;
-            process.told();
+            if let Some(counted) = counted {
+                *known.0.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+            }
         })
     }
 }

@@ -1,9 +1,12 @@
 //! Real replicas that are broken on purpose: what happens to their files behind their backs.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use futures::stream::BoxStream;
+use pocketsync_sim::pocketsync_core::change::RowChange;
 use pocketsync_sim::pocketsync_core::driver::{LocalStore, Summary};
+use pocketsync_sim::pocketsync_core::id::SiteId;
 use pocketsync_sim::pocketsync_core::store::sqlite::Replica;
 use pocketsync_sim::pocketsync_core::store::{HubStore, Store, StoreError, StoreReply, StoreRequest};
 use pocketsync_sim::story::DeviceNo;
@@ -26,6 +29,8 @@ pub(crate) enum FileMutant {
     KeepsItsRules,
     /// Replicas and a hub that forget what lost.
     ForgetsWhatLost,
+    /// Replicas that do not pass on what they were told.
+    KeepsWhatItHeard,
     /// A replica that never lets go of what it put aside.
     KeepsWhatIsAside,
 }
@@ -35,9 +40,9 @@ impl Parts for FileMutant {
     type Hub = BrokenHub;
 
     fn device(&self, device: DeviceNo, replica: Replica) -> BrokenReplica {
-        let all = [FileMutant::KeepsItsRules, FileMutant::ForgetsWhatLost].contains(self);
-        let how = (all || device == DeviceNo(1)).then_some(*self);
-        BrokenReplica { how, file: replica.path().to_owned(), inner: replica }
+        let all = [FileMutant::KeepsItsRules, FileMutant::ForgetsWhatLost, FileMutant::KeepsWhatItHeard];
+        let how = (all.contains(self) || device == DeviceNo(1)).then_some(*self);
+        BrokenReplica { how, file: replica.path().to_owned(), site: Arc::default(), inner: replica }
     }
 
     fn hub(&self, store: HubStore) -> BrokenHub {
@@ -67,6 +72,8 @@ impl Store for BrokenHub {
 pub(crate) struct BrokenReplica {
     how: Option<FileMutant>,
     file: PathBuf,
+    /// Under which identity it writes, as far as it has said so to any of its handles.
+    site: Arc<Mutex<Option<SiteId>>>,
     inner: Replica,
 }
 
@@ -84,6 +91,11 @@ impl BrokenReplica {
         let StoreReply::Extracted(extracted) = &mut reply else { return reply };
         let tables = &mut extracted.changeset.tables;
         match self.how {
+            Some(FileMutant::KeepsWhatItHeard) => {
+                for table in tables {
+                    table.rows.retain(|row| self.is_own(row));
+                }
+            }
             Some(FileMutant::KeepsItsRules) => tables.retain(|table| table.name != "__pocketsync_rules"),
             Some(FileMutant::KeepsWhatItAdded) => {
                 for table in tables {
@@ -95,6 +107,14 @@ impl BrokenReplica {
             _ => {}
         }
         reply
+    }
+
+    /// Whether something of a row was written here.
+    fn is_own(&self, row: &RowChange) -> bool {
+        let life = [row.life.born, row.life.died, row.life.undone].into_iter().flatten();
+        let versions = life.chain(row.cells.iter().map(|cell| cell.version));
+        let own = *self.site.lock().unwrap();
+        versions.into_iter().any(|version| own.is_none_or(|own| own == version.site))
     }
 
     /// An entry about a table of no such number.
@@ -125,6 +145,9 @@ impl Store for BrokenReplica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
         let applies = matches!(request, StoreRequest::Apply { .. });
         let reply = self.inner.run(request)?;
+        if let StoreReply::Identity(identity) = &reply {
+            *self.site.lock().unwrap() = Some(identity.site);
+        }
         match self.how.filter(|_| applies) {
             Some(FileMutant::DanglingReferences) => self.let_dangle()?,
             Some(FileMutant::JournalsTheUntracked) => self.journal_the_untracked()?,
@@ -135,7 +158,8 @@ impl Store for BrokenReplica {
             Some(FileMutant::ForgetsWhatLost) => {
                 self.lawless()?.execute("DELETE FROM __pocketsync_conflict", [])?;
             }
-            Some(FileMutant::KeepsWhatItAdded | FileMutant::KeepsItsRules) | None => {}
+            Some(FileMutant::KeepsWhatItAdded | FileMutant::KeepsItsRules | FileMutant::KeepsWhatItHeard)
+            | None => {}
         }
         Ok(self.altered(reply))
     }

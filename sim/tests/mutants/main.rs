@@ -86,10 +86,17 @@ fn files_that_are_not_broken_keep_every_promise() {
 
 #[test]
 fn applications_that_have_more_than_rows_and_are_not_broken_keep_every_promise() {
-    for scenario in [stories::counting(), stories::deciding(), stories::deriving()] {
+    for scenario in [stories::counting(), stories::deciding(), stories::deriving(), stories::in_a_ring()] {
         if let Some(violation) = run_scenario(Real, &scenario, 0, &[]) {
             panic!("{violation}");
         }
+    }
+}
+
+#[test]
+fn a_hub_hides_that_news_is_not_passed_on() {
+    if let Some(violation) = run_scenario(FileMutant::KeepsWhatItHeard, &stories::at_a_hub(), 0, &[]) {
+        panic!("{violation}");
     }
 }
 
@@ -160,5 +167,6 @@ scenario_mutants! {
     additions_that_are_not_sent: KeepsWhatItAdded in counting, "sums";
     sizes_that_are_counted_twice: CountsTwice in deriving, "derived";
     rules_that_are_not_told: KeepsItsRules in deciding, "strategies";
+    news_that_is_not_passed_on: KeepsWhatItHeard in in_a_ring, "convergence";
     conflicts_that_are_forgotten: ForgetsWhatLost in deciding, "conflict_log";
 }

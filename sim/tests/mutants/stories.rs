@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pocketsync_sim::scenario::Scenario;
+use pocketsync_sim::scenario::{Scenario, Topology};
 use pocketsync_sim::shape::{Column, Key, Kind, Role, Shape, TableShape, WriteId};
 use pocketsync_sim::story::*;
 
@@ -111,6 +111,7 @@ pub(crate) fn story(about: About, seed: u64) -> Arc<Story> {
         version: 0,
     };
     Arc::new(Story {
+        topology: Default::default(),
         seed,
         devices: (0..4).map(device).collect(),
         moves: teller.moves,
@@ -176,6 +177,22 @@ pub(crate) fn deriving() -> Scenario {
     )
 }
 
+/// Four devices put notes down: with a hub, or in a ring.
+pub(crate) fn in_a_ring() -> Scenario {
+    let text = r#"
+        engines = ["world"]
+        topology = "ring"
+        meetings = { every = "1s..4s" }
+        workload = { rate = "30/m" }
+        "#;
+    Scenario { devices: 4, ..scenario(text) }
+}
+
+/// The same with a hub.
+pub(crate) fn at_a_hub() -> Scenario {
+    Scenario { topology: Topology::Hub, meetings: None, ..in_a_ring() }
+}
+
 fn scenario(text: &str) -> Scenario {
     let begin = "name = \"broken\"\ndevices = 2\nlength = \"15s\"\nquiet = \"20s\"\n";
     Scenario::parse(&format!("{begin}{text}"), "".as_ref()).expect("it is a scenario")
@@ -197,6 +214,7 @@ pub(crate) fn story_of_files(seed: u64) -> Arc<Story> {
     let device =
         || Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: FINE, version: 0 };
     Arc::new(Story {
+        topology: Default::default(),
         seed,
         devices: vec![device(), device()],
         moves: teller.moves,

@@ -60,6 +60,7 @@ fn gauges_stay_within_their_bounds() {
 fn every_oracle_has_a_name_of_its_own() {
     use pocketsync_sim::oracle::{Case, all};
     let story = pocketsync_sim::story::Story {
+        topology: Default::default(),
         seed: 0,
         devices: Vec::new(),
         moves: Vec::new(),

@@ -112,6 +112,7 @@ fn story() -> Story {
     };
     let device = Device { scope: 0, from: 0, online: true, clock: Clock::default(), link, version: 0 };
     Story {
+        topology: Default::default(),
         seed: 0,
         devices: vec![device; 4],
         moves: Vec::new(),
@@ -193,6 +194,9 @@ impl Teller {
             ["copy", "of", original] => Event::Started { device, copy_of: Some(number(original)) },
             ["lost"] => Event::Fault(Fault::Lost(device)),
             ["restored", to] => Event::Fault(Fault::Restored { device, to: to.parse().expect("a time") }),
+            ["ack", tx, "by", peer] => {
+                Event::AcknowledgedBy { device, peer: number(peer), through: TxId(digits(tx)) }
+            }
             ["ack", tx] => Event::Acknowledged { device, through: TxId(digits(tx)) },
             _ => {
                 let (tx, effects) = what.split_once(' ').expect("effects");

@@ -264,3 +264,19 @@ fn a_row_that_two_inserted_is_missed_once() {
     passes(&format!("{inserted} 90 settled d0[parked=1]: - | d1[parked=1]: -"));
     assert!(verdict(&format!("{inserted} 90 settled d0: - | d1: -")).is_some());
 }
+
+#[test]
+fn what_another_device_acknowledged_lasts_as_long_as_its_file() {
+    let written = "10 d0 started\n 10 d1 started\n 20 d0 t1 + list r1 w1\n 30 d0 ack t1 by d1\n 40 d0 lost\n";
+    let gone = "90 settled d1: list r2 w2";
+    let other = "50 d1 t2 + list r2 w2\n";
+    caught_by("acked_is_durable", &format!("{written} {other} {gone}"));
+    // It has forgotten it, by right, or still knew.
+    passes(&format!("{written} 45 d1 restored 25\n {other} {gone}"));
+    caught_by("acked_is_durable", &format!("{written} 45 d1 restored 35\n {other} {gone}"));
+    // Nobody has it any more.
+    passes(
+        &format!("{written} {other} 60 d1 lost\n 90 settled d2: list r3 w3\n")
+            .replace("d1 t2 + list r2 w2", "d2 t2 + list r3 w3"),
+    );
+}

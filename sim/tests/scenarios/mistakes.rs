@@ -110,6 +110,20 @@ fn what_cannot_be_derived_is_told() {
 }
 
 #[test]
+fn what_needs_a_hub_is_told_where_there_is_none() {
+    let ring = |rest: &str| format!("name = \"x\"\nengines = [\"world\"]\ntopology = \"ring\"\n{rest}\n");
+    says("name = \"x\"\ntopology = \"star\"\n", &["mine.toml:2", "star", "`ring`", "`mesh`"]);
+    says("name = \"x\"\ntopology = \"mesh\"\n", &["mine.toml:2", "world engine", "engines = [\"world\"]"]);
+    says("name = \"x\"\n[meetings]\nevery = \"5s\"\n", &["meetings", "`topology`"]);
+    says(&ring("[faults]\nhub_crashes = 1"), &["mine.toml:5: faults.hub_crashes", "no hub"]);
+    says(&ring("[faults]\nhub_restores = \"0..1\""), &["faults.hub_restores", "no hub"]);
+    says(&ring("[[rules]]\ntable = \"lists\"\nstrategy = \"hub_wins\""), &["rules", "with a hub only"]);
+    says(&ring("devices = 5\nscopes = 3"), &["mine.toml:4: devices", "two devices a scope"]);
+    says(&ring("[meetings]\nlasts = \"0ms..5s\""), &["mine.toml:5: meetings.lasts", "1ms"]);
+    says(&ring("length = \"1y\"\nworkload = { rate = \"1/d\" }"), &["meetings.every", "make it longer"]);
+}
+
+#[test]
 fn a_migration_that_cannot_be_is_told() {
     let schema = "schema = { sql = \"CREATE TABLE t (t TEXT PRIMARY KEY NOT NULL)\" }";
     let migration =

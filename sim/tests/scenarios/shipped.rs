@@ -29,6 +29,7 @@ fn kinds(story: &Story) -> BTreeMap<&'static str, usize> {
             Move::Transact { .. } => "transact",
             Move::Connect { .. } => "connect",
             Move::Disconnect { .. } => "disconnect",
+            Move::Meet { .. } => "meet",
             Move::Crash { .. } => "crash",
             Move::CrashHub { .. } => "crash_hub",
             Move::Backup { .. } => "backup",
@@ -59,6 +60,7 @@ fn claims(scenario: &Scenario) -> Vec<&'static str> {
     ];
     let mut claims = vec!["transact"];
     claims.extend(numbers.iter().filter(|(_, amount)| amount.usual.from > 0).map(|(kind, _)| *kind));
+    claims.extend((!scenario.topology.has_hub()).then_some("meet"));
     claims.extend((!scenario.migrations.is_empty()).then_some("migrate"));
     let cut = scenario.presence.turns().is_some() || !scenario.network.partitions.is_empty();
     if cut || !scenario.presence.windows.is_empty() {

@@ -1,8 +1,8 @@
 //! Stories that are made of scenarios: engines rely on what is checked here.
 
 use pocketsync_sim::scenario::{
-    Amount, Clocks, Faults, HowCut, Joins, Network, Pattern, Presence, Range, Rarely, Rate, Scenario, Schema,
-    Skew, Span, Window, Workload,
+    Amount, Clocks, EngineKind, Faults, HowCut, Joins, Network, Pattern, Presence, Range, Rarely, Rate,
+    Scenario, Schema, Skew, Span, Topology, Window, Workload,
 };
 use pocketsync_sim::story::{Move, Story, TxId};
 use proptest::prelude::*;
@@ -77,6 +77,20 @@ fn scenarios() -> impl Strategy<Value = Scenario> {
     )
 }
 
+/// The same, without a hub.
+fn hubless() -> impl Strategy<Value = Scenario> {
+    (scenarios(), prop::sample::select(vec![Topology::Ring, Topology::Mesh])).prop_map(
+        |(mut scenario, topology)| {
+            scenario.topology = topology;
+            scenario.engines = vec![EngineKind::World];
+            scenario.devices = scenario.devices.max(2 * scenario.scopes);
+            scenario.faults.hub_crashes = Amount::only(0);
+            scenario.faults.hub_restores = Amount::only(0);
+            scenario
+        },
+    )
+}
+
 fn named_densely(story: &Story) -> bool {
     let transactions = story.moves.iter().filter_map(|planned| match &planned.what {
         Move::Transact { transaction, .. } => Some(transaction),
@@ -102,6 +116,17 @@ proptest! {
         let again = serde_json::to_string(&scenario.story(&shape, seed)).expect("a story is JSON");
         prop_assert_eq!(&text, &again);
         prop_assert_eq!(serde_json::from_str::<Story>(&text).expect("what was written is read"), story);
+    }
+
+    #[test]
+    fn so_can_every_story_without_a_hub(scenario in hubless(), seed: u64) {
+        let shape = scenario.shape().expect("a scenario that makes sense");
+        let story = scenario.story(&shape, seed);
+        prop_assert_eq!(story.flaws(), Vec::<String>::new());
+        let text = serde_json::to_string(&story).expect("a story is JSON");
+        prop_assert_eq!(serde_json::from_str::<Story>(&text).expect("what was written is read"), story);
+        let text = scenario.to_toml().expect("a scenario is TOML");
+        prop_assert_eq!(Scenario::parse(&text, ".".as_ref()).expect("what was written is read"), scenario);
     }
 
     #[test]

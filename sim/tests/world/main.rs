@@ -4,3 +4,4 @@ mod converges;
 mod faults;
 mod parts;
 mod support;
+mod without_a_hub;

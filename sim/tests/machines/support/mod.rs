@@ -92,6 +92,7 @@ impl Teller {
         let device =
             Device { scope: 0, from: 0, online: true, clock: Clock::default(), link: LINK, version: 0 };
         let story = Story {
+            topology: Default::default(),
             seed,
             devices: vec![device; devices],
             moves: Vec::new(),

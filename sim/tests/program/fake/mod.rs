@@ -59,6 +59,7 @@ pub(crate) fn story(seed: u64) -> Story {
         moves.push(Planned { at: at + 100, what: fault });
     }
     Story {
+        topology: Default::default(),
         seed,
         devices: vec![device(0), device(-3200), device(500)],
         moves,

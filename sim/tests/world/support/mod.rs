@@ -34,7 +34,15 @@ pub(crate) fn device(online: bool) -> Device {
 
 /// A story of these devices that is busy for `quiet_at`.
 pub(crate) fn story(seed: u64, devices: Vec<Device>, quiet_at: Ms) -> Story {
-    Story { seed, devices, moves: Vec::new(), quiet_at, quiet_ms: 120_000, check_every_ms: 1_000 }
+    Story {
+        topology: Default::default(),
+        seed,
+        devices,
+        moves: Vec::new(),
+        quiet_at,
+        quiet_ms: 120_000,
+        check_every_ms: 1_000,
+    }
 }
 
 /// A transaction of one write, which has the transaction's number.
