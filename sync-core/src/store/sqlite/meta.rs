@@ -52,7 +52,7 @@ meta! {
     last_stamp_ms,
     /// SQLite's `schema_version` when triggers and catalog were last made.
     schema_version,
-    /// [`TRIGGERS`](super::tracking::TRIGGERS) of the build that laid the triggers.
+    /// Which triggers were laid: a number that is raised with their SQL.
     triggers,
     /// Whether the schema changed since the rows that wait were last looked at (0 or 1).
     retry_due,
