@@ -109,6 +109,13 @@ impl Model {
         self.survival.may_be_doubled(scope, row) || self.joins_doubtful(scope, row)
     }
 
+    /// Whether a row may have been deleted and nobody saw it: where two go by one tag, the end of one looks like
+    /// nothing while the other is there, and then that one may go elsewhere, by the delete of somebody who has not
+    /// heard of both. With a hub everybody soon has both.
+    pub fn may_go_unseen(&self, scope: &Scope, row: &Row) -> bool {
+        !self.has_hub() && self.is_doubtful(scope, row)
+    }
+
     /// Whether a row is known by a row of which that is true.
     fn joins_doubtful(&self, scope: &Scope, row: &Row) -> bool {
         let shape = self.shape();

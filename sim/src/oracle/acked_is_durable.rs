@@ -92,6 +92,7 @@ fn judge(
                 let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
                 let exempt = !row.deaths.is_empty()
                     || is_visible(&row.tag)
+                    || model.may_go_unseen(scope, row)
                     || scope.may_be_gone(shape, model.rules(), row, &model.certain(scope, view));
                 if !exempt {
                     let words = format!("{} (inserted by {})", words::row(shape, &row.tag), by());

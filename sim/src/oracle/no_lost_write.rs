@@ -284,6 +284,7 @@ fn missing(model: &Model, scope: &Scope, view: &DeviceView) -> Result<(), String
         row.deaths.is_empty()
             && model.knows(view, row)
             && !is_visible(&row.tag)
+            && !model.may_go_unseen(scope, row)
             && row.inserts.iter().any(survives)
             && !scope.may_be_gone(model.shape(), model.rules(), row, &model.certain(scope, view))
     });

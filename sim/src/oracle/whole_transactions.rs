@@ -149,5 +149,6 @@ fn is_accounted_for(model: &Model, scope: &Scope, row: &Row, view: &DeviceView) 
     let is_visible = |tag: &RowTag| view.rows.contains_key(tag);
     is_visible(&row.tag)
         || !row.deaths.is_empty()
+        || model.may_go_unseen(scope, row)
         || scope.may_be_gone(model.shape(), model.rules(), row, &model.certain(scope, view))
 }
