@@ -199,8 +199,9 @@ impl Session {
 
     fn meet(&mut self, introduced: Introduced, us: SiteId, meet: impl FnOnce(crate::id::Scope) -> Meet) {
         if introduced.peer == us {
-            // Both would go on numbering under one name. A hub tells the copy from the original.
-            let message = "the other side is a copy of this replica; each has to meet a hub first";
+            // Both would go on numbering under one name. A third one tells the copy from the original.
+            let message =
+                "the other side is a copy of this replica; each has to meet a third one first, a hub say";
             return self.fail(ErrorCode::BadMessage, message);
         }
         let meet = meet(self.scope.clone());

@@ -75,6 +75,25 @@ fn a_peer_that_holds_our_past_goes_on_from_there() {
 }
 
 #[test]
+fn row_numbers_only_grow_whatever_each_opening_wrote() {
+    let mut device = Device::new(SCHEMA);
+    device.sql("INSERT INTO folder VALUES(1, 'a')");
+    device.fold();
+    for n in 2..12 {
+        device.reopen();
+        match n % 2 {
+            0 => device.sql(&format!("UPDATE folder SET name = '{n}'")),
+            _ => device.sql(&format!("INSERT INTO folder VALUES({n}, '{n}')")),
+        }
+        device.fold();
+    }
+    let falling = "SELECT count(*) FROM __pocketsync_log a JOIN __pocketsync_log b ON b.seq = a.seq + 1
+        WHERE b.counter < a.counter";
+    assert_eq!(device.number(falling), 0);
+    assert_eq!(device.number("SELECT count(*) FROM __pocketsync_log"), 11);
+}
+
+#[test]
 fn unfolded_writes_are_folded_before_histories_are_compared() {
     let mut device = Device::new(SCHEMA);
     device.sql("INSERT INTO folder VALUES(1, 'a')");

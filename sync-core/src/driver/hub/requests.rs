@@ -10,7 +10,7 @@ use futures::stream::FuturesUnordered;
 
 use crate::id::Scope;
 use crate::session::RequestId;
-use crate::store::{AsyncStore, StoreError, StoreReply, StoreRequest};
+use crate::store::{AsyncStore, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 /// A store's answer.
 pub(super) type Reply = Result<StoreReply, StoreError>;
@@ -29,6 +29,10 @@ pub(super) enum Pace {
 
 /// The answers to what was handed over at once, and of which scopes it was.
 type Done = (Vec<Scope>, Vec<(RequestId, Reply)>);
+
+fn no_answer() -> Reply {
+    Err(StoreError::new(StoreErrorKind::Io, "the store answered fewer requests than it was given"))
+}
 
 /// Requests that wait and requests that run.
 pub(super) struct Requests {
@@ -98,8 +102,9 @@ impl Requests {
             }
             let store = Arc::clone(&self.store);
             self.running.push(Box::pin(async move {
-                let replies = store.run_all(requests).await;
-                (scopes, ids.into_iter().zip(replies).collect())
+                let mut replies = store.run_all(requests).await.into_iter();
+                let answers = ids.into_iter().map(|id| (id, replies.next().unwrap_or_else(no_answer)));
+                (scopes, answers.collect())
             }));
         }
     }

@@ -100,8 +100,9 @@ impl Engine {
         if self.meta.head as u64 > head_before {
             let now = self.lineage.incarnations().last().expect("an open engine has an opening");
             if now.first_seq > head_before {
-                // The first number of this opening.
+                // The first number of this opening; and where it numbers rows from, so that the next one goes on after.
                 self.store_lineage()?;
+                self.stored.counter = i64::MIN;
             }
         }
         self.meta.save(&self.stored, &self.conn)?;
