@@ -43,6 +43,21 @@ b: INSERT INTO note(title) VALUES('z')
 sync
 all: SELECT title FROM note ORDER BY 1 => x2 | y | z
 
+== A hub that is restored twice to one backup gets the same back twice
+a: INSERT INTO note(title) VALUES('of a')
+b is kept
+hub is kept
+b: INSERT INTO note(title) VALUES('of b')
+sync
+b is restored
+hub is restored
+sync
+all: SELECT title FROM note ORDER BY 1 => of a | of b
+b is restored
+hub is restored
+sync
+all: SELECT title FROM note ORDER BY 1 => of a | of b
+
 == A template on many devices is there once
 given INSERT INTO note VALUES(1, 'welcome'), (2, 'read me');
 a: UPDATE note SET title = 'read' WHERE id = 2

@@ -115,7 +115,6 @@ pub(crate) fn acked(records: &mut impl Records, site: SiteId, cursor: Cursor) ->
     let mut peer = records.peer(site)?.unwrap_or_default();
     let certain = Mark::of(&cursor).base;
     if certain >= peer.resend_until {
-        peer.resend_until = 0;
         records.forget_origins(site, certain)?;
     }
     records.state_mut().clashes.retain(|clash| clash.peer != site || clash.seq > certain);

@@ -70,7 +70,8 @@ pub(crate) struct PeerState {
     /// How far it holds our log.
     pub(crate) acked: Cursor,
     /// It was restored to an earlier state: up to this number of ours, nothing is left out of what
-    /// it is told because it came from there. 0 when it lost nothing, or has it again.
+    /// it is told because it came from there. So it stays when it has that again, which it then
+    /// has of us and may lose once more.
     pub(crate) resend_until: u64,
     /// The weight of the pieces that are kept aside.
     pub(crate) staged_bytes: u64,

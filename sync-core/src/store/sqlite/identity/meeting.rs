@@ -68,8 +68,8 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
     }
     engine.left.remove(&site);
     let mut send_from = theirs.cursor;
-    if known.resend_until > 0 && known.resend_from < Mark::of(&send_from).base {
-        send_from = remembered(&engine.lineage, known.resend_from);
+    if let Some(from) = known.told_again_from().filter(|from| *from < Mark::of(&send_from).base) {
+        send_from = remembered(&engine.lineage, from);
     }
     let us = Peer { site: us, lineage: engine.lineage.clone(), head: head(engine) };
     let holding = holding(engine, site, known);
@@ -167,7 +167,7 @@ fn go_back(engine: &mut Engine, site: SiteId, known: &mut Known, resumes: Cursor
     }
     if let Some(first) = peers::first_from(engine, site, resumes.seq)? {
         let from = first - 1;
-        known.resend_from = if known.resend_until > 0 { known.resend_from.min(from) } else { from };
+        known.resend_from = known.told_again_from().map_or(from, |unsent| unsent.min(from));
         known.resend_until = engine.meta.head as u64;
     }
     peers::drop_staged(engine, site)?;
@@ -186,14 +186,10 @@ pub fn acked(engine: &mut Engine, site: SiteId, cursor: &Cursor) -> Result<(), S
     }
     let certain = Mark::of(cursor).base;
     let mut known = peers::get(engine, site)?.unwrap_or_default();
-    if known.resend_until > 0 {
-        if certain >= known.resend_until {
-            (known.resend_from, known.resend_until) = (0, 0);
-        } else {
-            known.resend_from = known.resend_from.max(certain);
-        }
+    if let Some(from) = known.told_again_from() {
+        known.resend_from = from.max(certain);
     }
-    if known.resend_until == 0 && certain / PRUNE_EVERY > known.acked.seq / PRUNE_EVERY {
+    if known.told_again_from().is_none() && certain / PRUNE_EVERY > known.acked.seq / PRUNE_EVERY {
         folds::prune(engine, site, certain)?;
     }
     merging::before::acknowledged(engine, certain)?;
@@ -221,11 +217,8 @@ pub fn announce(engine: &mut Engine) -> Result<(), StoreError> {
 /// Up to where a peer certainly holds our log, by what it has said. What it is told next begins there.
 pub(in super::super) fn told_from(engine: &Engine, site: SiteId) -> Result<Cursor, StoreError> {
     let known = peers::get(engine, site)?.unwrap_or_default();
-    let from = match known.resend_until {
-        0 => known.acked.seq,
-        _ => known.acked.seq.min(known.resend_from),
-    };
-    Ok(remembered(&engine.lineage, from))
+    let acked = known.acked.seq;
+    Ok(remembered(&engine.lineage, known.told_again_from().map_or(acked, |from| acked.min(from))))
 }
 
 fn head(engine: &Engine) -> Cursor {

@@ -18,10 +18,18 @@ pub(super) struct Known {
     pub(super) lineage: Lineage,
     /// How far it certainly holds our log.
     pub(super) acked: Cursor,
-    /// It lost what it had brought us: it is told again from here …
+    /// It lost what it had brought us: it is told again what is after this number …
     pub(super) resend_from: u64,
-    /// … and up to here nothing is left out as an echo; 0 when there is nothing to tell again.
+    /// … and up to this one nothing is left out as an echo: not now, and not when it loses that
+    /// once more, which it then had of us.
     pub(super) resend_until: u64,
+}
+
+impl Known {
+    /// After which log number it has still to be told again what it had brought us and lost.
+    pub(super) fn told_again_from(&self) -> Option<u64> {
+        (self.resend_from < self.resend_until).then_some(self.resend_from)
+    }
 }
 
 const COLUMNS: &str =
