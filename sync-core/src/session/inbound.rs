@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::fitness::Fitness;
 use super::outbound::cost;
 use super::{Asked, Event, Phase, Session};
 use crate::change::RowChange;
@@ -111,10 +112,7 @@ impl Session {
     pub(super) fn pump_inbound(&mut self, now: Now) {
         let Phase::Live(link) = &self.phase else { return };
         let peer = link.peer;
-        let latest_ms = now
-            .wall_ms
-            .saturating_add_signed(link.trusted_offset_ms)
-            .saturating_add(self.config.max_drift_ms);
+        let fitness = Fitness::new(&self.config, link, now);
         let inbound = &mut self.inbound;
         if inbound.applying.is_some()
             || inbound.judging.is_some()
@@ -140,18 +138,8 @@ impl Session {
                     break;
                 }
             };
-            let rows = || changeset.tables.iter().flat_map(|table| &table.rows);
-            let largest = rows().map(RowChange::weight).max().unwrap_or(0);
-            if largest > self.config.max_row_bytes {
-                let most = self.config.max_row_bytes;
-                let message = format!("a row of {largest} bytes; this side takes rows of up to {most}");
-                refused = Some((ErrorCode::TooLarge, message));
-                break;
-            }
-            let ahead_ms = changeset.max_hlc().ms();
-            if ahead_ms > latest_ms {
-                let by = ahead_ms.saturating_sub(latest_ms).saturating_add(self.config.max_drift_ms);
-                refused = Some((ErrorCode::ClockAhead, format!("a version is {by} ms in the future")));
+            if let Err(unfit) = fitness.check(&changeset) {
+                refused = Some(unfit);
                 break;
             }
             let Some(PushSeen { push, seen }) = inbound.queue.pop_front() else { break };
@@ -160,7 +148,8 @@ impl Session {
             batch.lasts.push(push.last);
             batch.bytes += cost(&push.body);
             batch.rows += changeset.row_count();
-            weight += rows().map(RowChange::weight).sum::<usize>();
+            let rows = changeset.tables.iter().flat_map(|table| &table.rows);
+            weight += rows.map(RowChange::weight).sum::<usize>();
             chunks.push(Chunk {
                 peer,
                 lineage: Arc::clone(&inbound.lineage),

@@ -31,6 +31,7 @@
 mod config;
 mod end;
 mod event;
+mod fitness;
 mod giving_up;
 mod handshake;
 mod inbound;
@@ -204,7 +205,9 @@ impl Session {
             }
             Message::PushSeen(informed) if self.is_introduced() => self.handle_push(now, informed),
             Message::Ack(ack) if matches!(self.phase, Phase::Live(_)) => self.handle_ack(now, ack),
-            Message::Refused(refused) if matches!(self.phase, Phase::Live(_)) => self.handle_refused(refused),
+            Message::Refused(refused) if matches!(self.phase, Phase::Live(_)) => {
+                self.handle_refused(now, refused);
+            }
             Message::Push(_) | Message::PushSeen(_) | Message::Ack(_) | Message::Refused(_) => {
                 self.fail(ErrorCode::BadMessage, "changes before an introduction");
             }

@@ -1,5 +1,6 @@
 //! Changes that one side may not make: the other says so, and takes the rest.
 
+use super::fitness::Fitness;
 use super::inbound::{BATCH_BYTES, BATCH_PUSHES, NO_RIGHT_TO_WRITE};
 use super::outbound::cost;
 use super::{Asked, Event, Phase, Session};
@@ -100,9 +101,14 @@ impl Session {
         }
     }
 
-    /// The other side does not take some of our changes.
-    pub(super) fn handle_refused(&mut self, message: Refused) {
+    /// The other side does not take some of our changes, and tells what stands in their place. Only who admitted us
+    /// may: what a guest says of our rows is no more than a push, and goes by its rights.
+    pub(super) fn handle_refused(&mut self, now: Now, message: Refused) {
         let Phase::Live(link) = &mut self.phase else { return };
+        if !self.is_initiator {
+            return self.fail(ErrorCode::BadMessage, "a refusal by who was admitted");
+        }
+        let fitness = Fitness::new(&self.config, link, now);
         let Refused { from, refusals, states } = message;
         if link.protocol < REFUSED_PROTOCOL
             || link.outbound.again_from.is_some()
@@ -125,6 +131,9 @@ impl Session {
                 return self.fail(ErrorCode::BadMessage, message);
             }
         };
+        if let Some(Err((code, why))) = states.as_ref().map(|states| fitness.check(states)) {
+            return self.fail(code, why);
+        }
         link.outbound.again_from = Some(from);
         let rows = refused.iter().map(|refused| refused.parts.row_count()).sum();
         let (scope, peer) = (self.scope.clone(), link.peer);

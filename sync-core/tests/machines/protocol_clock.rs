@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::pair::{Net, Node, SessionRig, WALL, World, scope, site};
+use crate::pair::{Net, Node, SessionRig, WALL, World, scope, site, welcome};
 use pocketsync_core::clock::Version;
 use pocketsync_core::id::RowId;
-use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
+use pocketsync_core::lineage::Stamp;
 use pocketsync_core::session::{Event, SessionEnd};
-use pocketsync_core::store::{Holding, MemoryStore};
+use pocketsync_core::store::MemoryStore;
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Message, PROTOCOL, PushSeen, Welcome};
+use pocketsync_core::wire::{Message, PushSeen};
 
 const YEAR_MS: i64 = 365 * 24 * 3_600_000;
 
@@ -115,20 +115,7 @@ fn a_device_behind_takes_what_is_the_future_to_its_own_clock() {
 fn a_clock_set_while_an_extract_is_on_its_way_costs_nothing() {
     let greet = |rig: &mut SessionRig| {
         rig.said.clear();
-        rig.say(&Message::Welcome(Welcome {
-            protocol: PROTOCOL,
-            site: site(200),
-            lineage: Lineage::default(),
-            head: Cursor::ZERO,
-            holding: Holding::none(site(1)),
-            resumes: Cursor::ZERO,
-            max_frame_bytes: 1 << 20,
-            window_bytes: 1 << 20,
-            compression: false,
-            wall_ms: WALL,
-            max_drift_ms: 300_000,
-            keeps_time: true,
-        }))
+        rig.say(&Message::Welcome(welcome(site(200), site(1))))
     };
     let mut rig = SessionRig::connect(MemoryStore::device(site(1), Stamp(1)));
     greet(&mut rig);

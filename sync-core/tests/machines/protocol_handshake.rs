@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::pair::{HubRig, SessionRig, WALL, hello, scope, site};
+use crate::pair::{HubRig, SessionRig, hello, scope, site, welcome};
 use futures::FutureExt;
 use pocketsync_core::admission::{Admission, SharedToken};
 use pocketsync_core::hub::HubConfig;
@@ -143,19 +143,6 @@ fn a_replica_that_forked_between_its_hello_and_its_welcome_introduces_itself_aga
     let met = rig.store.run(StoreRequest::Meet(meet)).unwrap();
     let StoreReply::Met(Met::Forked { site: new }) = met else { panic!("{met:?}") };
     rig.said.clear();
-    rig.say(&Message::Welcome(Welcome {
-        protocol: 1,
-        site: site(200),
-        lineage: Lineage::default(),
-        head: Cursor::ZERO,
-        holding: Holding::none(site(1)),
-        resumes: Cursor::ZERO,
-        max_frame_bytes: 1 << 20,
-        window_bytes: 1 << 20,
-        compression: false,
-        wall_ms: WALL,
-        max_drift_ms: 300_000,
-        keeps_time: true,
-    }));
+    rig.say(&Message::Welcome(welcome(site(200), site(1))));
     assert_eq!(rig.closed, Some(SessionEnd::Forked { site: new }));
 }

@@ -1,7 +1,7 @@
 //! What a hub says of changes that a device may not make, message by message.
 
 use crate::pair;
-use crate::pair::{HubRig, SessionRig, WALL, hello, scope, site};
+use crate::pair::{HubRig, SessionRig, WALL, hello, scope, site, welcome};
 use pocketsync_core::change::{CellChange, Changeset, RowChange, TableChanges};
 use pocketsync_core::clock::{Hlc, Version};
 use pocketsync_core::conflict::MergeType;
@@ -13,7 +13,7 @@ use pocketsync_core::merge::share::ShareName;
 use pocketsync_core::session::{Rights, SessionEnd};
 use pocketsync_core::store::{MemoryStore, RefusalReason};
 use pocketsync_core::value::Value;
-use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, Refusal, Refused};
+use pocketsync_core::wire::{Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused};
 
 const OWN: Rights = Rights { read: true, write: true, relay: false };
 
@@ -206,33 +206,79 @@ fn who_knows_no_refusals_is_told_that_it_may_not() {
     assert!(error.message.contains("tables"), "{error}");
 }
 
-#[test]
-fn a_refusal_of_what_was_not_pushed_is_out_of_place() {
-    for from in [at(5), Cursor::at(0, Stamp(9))] {
-        let mut rig = SessionRig::accept(MemoryStore::device(site(2), Stamp(1)));
-        rig.say(&Message::Hello(hello(site(1), lineage())));
-        let refused = Refused { from, refusals: Vec::new(), states: None };
-        rig.say(&Message::Refused(refused));
-        assert!(
-            matches!(&rig.closed, Some(SessionEnd::WeFailed(error)) if error.code == ErrorCode::BadMessage)
-        );
+/// A device that a hub let in, and what it pushed.
+fn let_in(store: MemoryStore) -> (SessionRig, Push) {
+    let mut rig = SessionRig::connect(store);
+    let heard = rig.say(&Message::Welcome(welcome(site(200), site(2))));
+    let pushed = heard.into_iter().find_map(|message| match message {
+        Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => Some(push),
+        _ => None,
+    });
+    (rig, pushed.expect("a push"))
+}
+
+fn error(rig: &SessionRig) -> ErrorCode {
+    match &rig.closed {
+        Some(SessionEnd::WeFailed(error)) => error.code,
+        other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_device_takes_out_what_is_refused_and_pushes_the_rest() {
+fn a_refusal_of_what_was_not_pushed_is_out_of_place() {
+    for from in [at(5), Cursor::at(0, Stamp(9))] {
+        let (mut rig, _) = let_in(MemoryStore::device(site(2), Stamp(1)));
+        rig.say(&Message::Refused(Refused { from, refusals: Vec::new(), states: None }));
+        assert_eq!(error(&rig), ErrorCode::BadMessage);
+    }
+}
+
+#[test]
+fn a_guest_cannot_refuse() {
+    let row = own("note", 1, 1, "by the back door");
+    let states = Some(Body::seal(&row, false));
+    let refused = Message::Refused(Refused { from: Cursor::ZERO, refusals: Vec::new(), states });
+    let mut rig = HubRig::new(HubConfig::default());
+    rig.rights = Rights { read: true, write: false, relay: false };
+    let conn = rig.join(site(1), lineage());
+    let heard = rig.say(conn, &refused);
+    assert!(
+        matches!(heard.as_slice(), [Message::Error(error)] if error.code == ErrorCode::BadMessage),
+        "{heard:?}"
+    );
+    assert_eq!(tables(&rig), Vec::<String>::new());
+
     let mut rig = SessionRig::accept(MemoryStore::device(site(2), Stamp(1)));
-    rig.store.write(&scope(), WALL, |tx| {
+    rig.say(&Message::Hello(hello(site(1), lineage())));
+    rig.say(&refused);
+    assert_eq!(error(&rig), ErrorCode::BadMessage);
+    assert!(rig.store.rows(&scope()).is_empty());
+}
+
+#[test]
+fn what_stands_in_a_refused_rows_place_is_not_of_the_future() {
+    let (mut rig, pushed) = let_in(MemoryStore::device(site(2), Stamp(1)));
+    let late = row(
+        "note",
+        RowId::Surrogate { site: site(3), counter: 1 },
+        "text",
+        version(300_001, site(3)),
+        "late",
+    );
+    let states = Some(Body::seal(&late, false));
+    rig.say(&Message::Refused(Refused { from: pushed.from, refusals: Vec::new(), states }));
+    assert_eq!(error(&rig), ErrorCode::ClockAhead);
+    assert!(rig.store.rows(&scope()).is_empty());
+}
+
+#[test]
+fn a_device_takes_out_what_is_refused_and_pushes_the_rest() {
+    let mut store = MemoryStore::device(site(2), Stamp(1));
+    store.write(&scope(), WALL, |tx| {
         tx.insert("note", &[("text", Value::text("good"))]);
         tx.insert("secret", &[("text", Value::text("bad"))]);
     });
-    let heard = rig.say(&Message::Hello(hello(site(1), lineage())));
-    let pushed = heard.iter().find_map(|message| match message {
-        Message::Push(push) => Some(push.clone()),
-        Message::PushSeen(informed) => Some(informed.push.clone()),
-        _ => None,
-    });
-    let pushed = pushed.expect("a push");
+    let (mut rig, pushed) = let_in(store);
     let mut parts = pushed.body.open(1 << 20).unwrap();
     parts.tables.retain(|table| table.name == "secret");
     let refusals = vec![Refusal { reason: RefusalReason::Table.into(), parts: Body::seal(&parts, false) }];

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::scope::MemoryScope;
 use crate::clock::Version;
-use crate::id::SiteId;
+use crate::id::{RowId, SiteId};
 use crate::store::log::{row_key, row_of};
 use crate::store::{Mint, Offered, Record};
 
@@ -20,7 +20,9 @@ impl MemoryScope {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
         let new = SiteId::from_bytes(bytes);
-        let mint = Mint { old: self.state.site, new, counter: self.clock.used_at(kept).0 };
+        let old = self.state.site;
+        let (counter, last) = self.clock.used_at(kept);
+        let mint = Mint { old, new, counter };
         let renewed = |seq: u64| seq > kept && self.clock.is_fold(seq);
         let moved: Vec<_> = (self.records.iter())
             .filter(|(_, record)| record.seq() > kept)
@@ -31,6 +33,9 @@ impl MemoryScope {
             self.replace(&key, row_key(&mint.id(&id)), record);
         }
         self.state.site = new;
+        // It is another's now: a correction of the clock keeps what is written over it above it.
+        self.state.sites.learn_version(Version::new(last, old));
+        self.state.sites.learn_row(&RowId::Surrogate { site: old, counter });
         // What lost was the old site's, and whoever has that has judged it.
         self.state.clashes.clear();
         self.state.offered = Offered::default();

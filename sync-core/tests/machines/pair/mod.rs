@@ -22,7 +22,7 @@ use pocketsync_core::store::{MemoryStore, StoreError, StoreReply, StoreRequest};
 
 pub use device::Device;
 pub use hub_node::HubNode;
-pub use rig::{HubRig, SessionRig, hello};
+pub use rig::{HubRig, SessionRig, hello, welcome};
 pub use rng::Rng;
 
 pub const WALL: u64 = 1_700_000_000_000;

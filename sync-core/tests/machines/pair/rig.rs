@@ -11,9 +11,9 @@ use pocketsync_core::lineage::{Cursor, Lineage, Stamp};
 use pocketsync_core::session::{
     Admitted, Deadline, Event, Output, RequestId, Rights, Session, SessionConfig, SessionEnd,
 };
-use pocketsync_core::store::{MemoryStore, Store, StoreError, StoreErrorKind, StoreRequest};
+use pocketsync_core::store::{Holding, MemoryStore, Store, StoreError, StoreErrorKind, StoreRequest};
 use pocketsync_core::wire::frame::{self, Assembler};
-use pocketsync_core::wire::{Hello, Message, PROTOCOL, WireError};
+use pocketsync_core::wire::{Hello, Message, PROTOCOL, Welcome, WireError};
 
 use super::{WALL, scope, site};
 
@@ -31,6 +31,24 @@ pub fn hello(from: SiteId, lineage: Lineage) -> Hello {
         window_bytes: 1 << 20,
         compression: false,
         wall_ms: WALL,
+    }
+}
+
+/// What somebody who holds nothing of `of` answers it.
+pub fn welcome(from: SiteId, of: SiteId) -> Welcome {
+    Welcome {
+        protocol: PROTOCOL,
+        site: from,
+        lineage: Lineage::default(),
+        head: Cursor::ZERO,
+        holding: Holding::none(of),
+        resumes: Cursor::ZERO,
+        max_frame_bytes: 1 << 20,
+        window_bytes: 1 << 20,
+        compression: false,
+        wall_ms: WALL,
+        max_drift_ms: 300_000,
+        keeps_time: true,
     }
 }
 
