@@ -163,6 +163,37 @@ fn writes_that_know_of_each_other_are_no_conflict() {
 }
 
 #[test]
+fn what_is_written_with_a_contested_cell_is_no_less_informed() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    world.a.app.execute_batch("INSERT INTO note VALUES('y', 'old', 'old')").unwrap();
+    world.settle();
+    let b = "UPDATE note SET title = 'b' WHERE id = 'x'; UPDATE note SET body = 'b' WHERE id = 'y'";
+    world.b.app.execute_batch(b).unwrap();
+    pause();
+    world.a.app.execute_batch("UPDATE note SET body = 'a' WHERE id = 'y'").unwrap();
+    session(&world.b, &mut world.hub);
+    only_pull(&world.a, &mut world.hub);
+    // Of `body` nobody here has seen what the hub has; of `title` everybody has. One statement has one time.
+    for n in 2..4 {
+        let both = format!(
+            "UPDATE note SET title = CASE id WHEN 'x' THEN 'a{n}' ELSE title END,
+                             body = CASE id WHEN 'y' THEN 'a{n}' ELSE body END"
+        );
+        world.a.app.execute_batch(&both).unwrap();
+        only_pull(&world.a, &mut world.hub);
+    }
+    world.settle();
+    let titles = |device: &Device| -> String {
+        let sql = "SELECT group_concat(title || ' ' || body, ', ') FROM note ORDER BY id";
+        device.app.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(titles(&world.b), "a3 old, old a3");
+    assert_eq!(titles(&world.a), titles(&world.b));
+    let contested: Vec<_> = world.log().into_iter().map(|entry| entry.column).collect();
+    assert_eq!(contested, [Some("body".to_owned())]);
+}
+
+#[test]
 fn what_a_file_lost_before_the_hub_had_it_is_logged_and_judged_all_the_same() {
     for (strategy, shown) in [(Strategy::ClientWins, "a"), (Strategy::LastWriteWins, "b")] {
         let mut world = World::new(&[("title", strategy)]);

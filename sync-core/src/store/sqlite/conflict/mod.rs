@@ -17,4 +17,4 @@ mod told;
 pub(super) use detect::Detector;
 pub(super) use log::{count, find, forget_versions, get};
 pub(super) use replaced::log_replaced;
-pub(super) use told::{doubt, tell_lost};
+pub(super) use told::{contested, doubt, tell_lost};

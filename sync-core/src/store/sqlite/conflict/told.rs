@@ -1,5 +1,7 @@
 //! What a peer has to hear of conflicts that it has not seen.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 
 use super::super::engine::Engine;
@@ -7,7 +9,7 @@ use super::super::extract::Delta;
 use crate::change::{CellChange, RowChange};
 use crate::clock::{Hlc, Version};
 use crate::conflict::{LoggedConflict, Winner, Written};
-use crate::id::SiteId;
+use crate::id::{RowId, SiteId};
 use crate::merge::Life;
 use crate::store::StoreError;
 
@@ -50,6 +52,25 @@ pub(in super::super) fn tell_lost(
         }
     }
     Ok(())
+}
+
+/// Own cells that a peer has still to be told and that won here over others of its: whoever writes them
+/// again knows less of that peer's than the time of its write says.
+pub(in super::super) fn contested(engine: &Engine) -> Result<BTreeSet<(u32, u32, RowId)>, StoreError> {
+    let mut statement = engine.conn.prepare_cached(
+        "SELECT tbl, col, id, logged_ms, body FROM __pocketsync_conflict
+         WHERE winner = ?1 AND own_seq > (SELECT acked_seq FROM __pocketsync_peer WHERE site = peer)
+           AND own_seq > (SELECT min(acked_seq) FROM __pocketsync_peer)",
+    )?;
+    let mut rows = statement.query([Winner::Here.as_str()])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
+        let body = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        let conflict = LoggedConflict::decode(number(2)?, number(3)?, body)?;
+        found.insert((row.get(0)?, row.get(1)?, conflict.row));
+    }
+    Ok(found)
 }
 
 /// The clocks of own writes that are told, and of which another value was hidden where they were made:

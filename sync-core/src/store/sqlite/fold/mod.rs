@@ -31,6 +31,7 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
+use super::conflict;
 use super::engine::Engine;
 use super::system::flag;
 use crate::clock::{Hlc, Version};
@@ -154,6 +155,8 @@ struct Folding<'e> {
     /// The tables that others refer to.
     parents: BTreeSet<u32>,
     left: Left,
+    /// Own cells of which a peer has another that was never seen here.
+    contested: BTreeSet<(u32, u32, RowId)>,
 }
 
 impl<'e> Folding<'e> {
@@ -174,7 +177,8 @@ impl<'e> Folding<'e> {
             })
             .collect();
         let (touched, left) = (Touched::new(), Left::new());
-        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left })
+        let contested = conflict::contested(engine)?;
+        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left, contested })
     }
 
     /// The version of what was written at a time: above all that was known before this fold.
@@ -193,6 +197,12 @@ impl<'e> Folding<'e> {
             }
             _ => version,
         }
+    }
+
+    /// A version that nothing else has which was written until now: what was known to a write is told by its clock.
+    fn apart(&mut self) -> Version {
+        self.top = self.top.next();
+        Version::new(self.top, self.site)
     }
 
     fn seq(&mut self) -> u64 {
