@@ -12,7 +12,7 @@ use generators::changeset;
 use pocketsync_core::change::Changeset;
 use pocketsync_core::codec::{DecodeError, Writer};
 use pocketsync_core::wire::frame::{Assembler, cut};
-use pocketsync_core::wire::{Body, Message};
+use pocketsync_core::wire::{Body, MAX_COMPRESSED_BYTES, Message};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
@@ -128,6 +128,17 @@ fn hostile_bodies() {
         assert!(result.is_err());
         assert!(total <= 512, "{total} bytes");
     }
+    // What nobody compresses is not expanded, however much may come plain.
+    let mut writer = Writer::new();
+    writer.varint(MAX_COMPRESSED_BYTES as u64 + 1);
+    writer.bytes(&lz4_flex::block::compress(&vec![0; MAX_COMPRESSED_BYTES + 1]));
+    let body = Body::Lz4(writer.into_bytes().into());
+    let (total, result) = allocated(|| body.open(64 << 20));
+    assert_eq!(result, Err(DecodeError::TooLarge));
+    assert!(total <= 512, "{total} bytes");
+    let row = Body::Plain(vec![0; MAX_COMPRESSED_BYTES + 1].into());
+    assert_eq!(row.compressed(), row);
+    assert!(matches!(Body::Plain(vec![0; MAX_COMPRESSED_BYTES].into()).compressed(), Body::Lz4(_)));
     // A real one: deletions compress well, and say much.
     let plain = deletions(100_000);
     let mut writer = Writer::new();
@@ -139,6 +150,12 @@ fn hostile_bodies() {
     assert_eq!(result, Err(DecodeError::TooLarge));
     assert!(total <= 200_000, "{total} bytes");
     assert_eq!(bomb.open(2_000_000).unwrap().row_count(), 100_000);
+    // Twenty kilobytes that say two million deletions.
+    let body = Body::Plain(deletions(2_000_000).into()).compressed();
+    assert!(matches!(&body, Body::Lz4(bytes) if bytes.len() < 20_000), "{}", body.len());
+    let (total, result) = allocated(|| body.open(64 << 20));
+    assert_eq!(result, Err(DecodeError::TooLarge));
+    assert!(total <= 17 * MAX_COMPRESSED_BYTES, "{total} bytes");
 }
 
 fn hostile_messages() {

@@ -9,7 +9,7 @@ use pocketsync::id::{RowId, SiteId};
 use pocketsync::lineage::Cursor;
 use pocketsync::merge::Life;
 use pocketsync::store::RefusalReason;
-use pocketsync::wire::{Body, ErrorCode, Message, Push};
+use pocketsync::wire::{Body, ErrorCode, MAX_COMPRESSED_BYTES, Message, Push};
 use pocketsync::{Bytes, Scope, Value};
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncReadCompatExt;
@@ -226,7 +226,9 @@ pub(crate) async fn silence(stage: &Stage) {
 
 /// Pushes that are small and stand for much.
 pub(crate) async fn bombs(stage: &Stage) {
-    for (n, claimed) in [(64 << 20) - 1024, 1 << 30, 100 << 20, (64 << 20) - 1024].into_iter().enumerate() {
+    for (n, claimed) in
+        [(64 << 20) - 1024, 1 << 30, MAX_COMPRESSED_BYTES + 1, MAX_COMPRESSED_BYTES].into_iter().enumerate()
+    {
         for m in 0..5 {
             let us = site(6_000 + n as u32 * 10 + m);
             let mut raw = Raw::join(stage, "mallory", us).await;

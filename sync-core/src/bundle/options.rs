@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::Now;
 use crate::id::{Scope, SiteId};
 use crate::lineage::Cursor;
+use crate::wire::MAX_PIECE_BYTES;
 
 type OnProgress = Arc<dyn Fn(BundleProgress) + Send + Sync>;
 
@@ -68,10 +69,10 @@ impl ExportOptions {
     }
 
     /// About how many bytes of changes one piece has: what an import has to do again when it is cut off. 1 MiB unless
-    /// this says otherwise; at least one row it always is.
+    /// this says otherwise; at least one row it always is, and 2 MiB ([`MAX_PIECE_BYTES`]) at most beside it.
     #[must_use]
     pub fn with_piece_bytes(mut self, bytes: usize) -> Self {
-        self.piece_bytes = bytes.max(1);
+        self.piece_bytes = bytes.clamp(1, MAX_PIECE_BYTES);
         self
     }
 

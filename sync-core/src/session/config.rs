@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::id::Scope;
+#[cfg(doc)]
+use crate::wire::MAX_PIECE_BYTES;
 use crate::wire::{DEFAULT_MAX_FRAME_BYTES, MIN_FRAME_BYTES};
 
 /// The settings of a [`Session`](super::Session).
@@ -27,7 +29,8 @@ pub struct SessionConfig {
     /// always may.
     pub window_bytes: usize,
     /// About how many bytes of changes one push carries. A session begins with less and doubles it
-    /// with every acknowledgement, so that a link which never lives long still makes progress.
+    /// with every acknowledgement, so that a link which never lives long still makes progress. Counts as 2 MiB
+    /// ([`MAX_PIECE_BYTES`]) if it is more.
     pub chunk_bytes: usize,
     /// The largest message that is put together, or decompressed.
     pub max_message_bytes: usize,

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::conflict::Seen;
 use crate::lineage::Cursor;
 use crate::store::{Extracted, StoreRequest};
-use crate::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen};
+use crate::wire::{Ack, Body, ErrorCode, MAX_PIECE_BYTES, Message, Push, PushSeen};
 
 /// The first push of a session is no larger than this, and no smaller than [`FIRST_CHUNK_MIN`].
 const FIRST_CHUNK_MAX: usize = 16 << 10;
@@ -143,7 +143,7 @@ impl Session {
             scope: self.scope.clone(),
             peer: link.peer,
             after: out.sent.clone(),
-            max_bytes: out.chunk.min(self.config.chunk_bytes).min(out.window.max(1)),
+            max_bytes: out.chunk.min(self.config.chunk_bytes).min(out.window.max(1)).min(MAX_PIECE_BYTES),
             not_after: link.takes.map(|takes| takes.at(now)),
         };
         self.ask(Asked::Extract, request);

@@ -7,6 +7,14 @@ use crate::codec::{DecodeError, Reader, Writer};
 /// Shorter than this, compression does not pay.
 const MIN_COMPRESSED_BYTES: usize = 128;
 
+/// What is longer goes uncompressed, and is not expanded: a few bytes cost a receiver no more than
+/// this much, and only a push of one large row is longer.
+pub const MAX_COMPRESSED_BYTES: usize = 4 << 20;
+
+/// How much a sender puts together at most, by [`RowChange::weight`](crate::change::RowChange::weight), besides one
+/// row: what it compresses fits into what a receiver sets aside for compressed changes.
+pub const MAX_PIECE_BYTES: usize = MAX_COMPRESSED_BYTES / 2;
+
 /// An LZ4 block is at most this many times shorter than what it stands for.
 const MAX_LZ4_RATIO: usize = 255;
 
@@ -33,11 +41,11 @@ impl Body {
         if compress { plain.compressed() } else { plain }
     }
 
-    /// The same body, compressed if that saves a tenth at least: for one changeset that goes to
-    /// receivers with and without compression.
+    /// The same body, compressed if that saves a tenth at least and it is not longer than
+    /// [`MAX_COMPRESSED_BYTES`]: for one changeset that goes to receivers with and without compression.
     pub fn compressed(&self) -> Body {
         match self {
-            Body::Plain(plain) if plain.len() >= MIN_COMPRESSED_BYTES => {
+            Body::Plain(plain) if (MIN_COMPRESSED_BYTES..=MAX_COMPRESSED_BYTES).contains(&plain.len()) => {
                 let block = lz4_flex::block::compress(plain);
                 if block.len() >= plain.len() - plain.len() / 10 {
                     return self.clone();
@@ -56,7 +64,7 @@ impl Body {
     /// Takes what is at most `max_bytes` long uncompressed, and sets aside no more than 16 times
     /// as much memory for the result. Changes that weigh half of `max_bytes`, by
     /// [`RowChange::weight`](crate::change::RowChange::weight) and the length of their tables' and
-    /// columns' names, pass.
+    /// columns' names, pass; where they are compressed, as if `max_bytes` were [`MAX_COMPRESSED_BYTES`] at most.
     ///
     /// # Errors
     /// When the bytes are not a changeset, or say more than fits.
@@ -66,7 +74,10 @@ impl Body {
             Body::Empty => Ok(Changeset::default()),
             Body::Plain(plain) if plain.len() > max_bytes => Err(DecodeError::TooLarge),
             Body::Plain(plain) => Changeset::decode_within(plain, max_memory_bytes),
-            Body::Lz4(bytes) => Changeset::decode_within(&decompress(bytes, max_bytes)?, max_memory_bytes),
+            Body::Lz4(bytes) => {
+                let most = max_memory_bytes.min(MAX_COMPRESSED_BYTES * MEMORY_PER_WEIGHT);
+                Changeset::decode_within(&decompress(bytes, max_bytes)?, most)
+            }
         }
     }
 
@@ -88,7 +99,7 @@ fn decompress(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecodeError> {
     let mut input = Reader::new(bytes);
     let len = usize::try_from(input.varint()?).map_err(|_| DecodeError::OutOfRange)?;
     let block = input.slice(input.remaining())?;
-    if len > max_bytes {
+    if len > max_bytes.min(MAX_COMPRESSED_BYTES) {
         return Err(DecodeError::TooLarge);
     }
     if len > block.len().saturating_mul(MAX_LZ4_RATIO) {

@@ -6,6 +6,7 @@ pub mod frame;
 mod message;
 
 pub use crate::store::MAX_HOLDINGS;
+pub use body::{MAX_COMPRESSED_BYTES, MAX_PIECE_BYTES};
 pub use decode::{MAX_ERROR_BYTES, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
 pub use message::{
     Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
