@@ -31,6 +31,8 @@ pub(crate) enum FileMutant {
     ForgetsWhatLost,
     /// Replicas that do not pass on what they were told.
     KeepsWhatItHeard,
+    /// Replicas that forget what they were told of columns that they do not have.
+    ForgetsTheUnknown,
     /// A replica that never lets go of what it put aside.
     KeepsWhatIsAside,
 }
@@ -40,7 +42,12 @@ impl Parts for FileMutant {
     type Hub = BrokenHub;
 
     fn device(&self, device: DeviceNo, replica: Replica) -> BrokenReplica {
-        let all = [FileMutant::KeepsItsRules, FileMutant::ForgetsWhatLost, FileMutant::KeepsWhatItHeard];
+        let all = [
+            FileMutant::KeepsItsRules,
+            FileMutant::ForgetsTheUnknown,
+            FileMutant::ForgetsWhatLost,
+            FileMutant::KeepsWhatItHeard,
+        ];
         let how = (all.contains(self) || device == DeviceNo(1)).then_some(*self);
         BrokenReplica { how, file: replica.path().to_owned(), site: Arc::default(), inner: replica }
     }
@@ -154,6 +161,9 @@ impl Store for BrokenReplica {
             Some(FileMutant::KeepsWhatIsAside) => self.keep_aside()?,
             Some(FileMutant::CountsTwice) => {
                 self.lawless()?.execute("UPDATE list_size SET items = items + 1", [])?;
+            }
+            Some(FileMutant::ForgetsTheUnknown) => {
+                self.lawless()?.execute("DELETE FROM __pocketsync_shadow", [])?;
             }
             Some(FileMutant::ForgetsWhatLost) => {
                 self.lawless()?.execute("DELETE FROM __pocketsync_conflict", [])?;

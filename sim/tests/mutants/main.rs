@@ -86,7 +86,13 @@ fn files_that_are_not_broken_keep_every_promise() {
 
 #[test]
 fn applications_that_have_more_than_rows_and_are_not_broken_keep_every_promise() {
-    for scenario in [stories::counting(), stories::deciding(), stories::deriving(), stories::in_a_ring()] {
+    for scenario in [
+        stories::counting(),
+        stories::deciding(),
+        stories::deriving(),
+        stories::migrating(),
+        stories::in_a_ring(),
+    ] {
         if let Some(violation) = run_scenario(Real, &scenario, 0, &[]) {
             panic!("{violation}");
         }
@@ -168,5 +174,6 @@ scenario_mutants! {
     sizes_that_are_counted_twice: CountsTwice in deriving, "derived";
     rules_that_are_not_told: KeepsItsRules in deciding, "strategies";
     news_that_is_not_passed_on: KeepsWhatItHeard in in_a_ring, "convergence";
+    columns_that_are_not_kept_until_they_are_known: ForgetsTheUnknown in migrating, "no_lost_write";
     conflicts_that_are_forgotten: ForgetsWhatLost in deciding, "conflict_log";
 }

@@ -177,6 +177,17 @@ pub(crate) fn deriving() -> Scenario {
     )
 }
 
+/// Two devices rate notes, each as soon as it has the column for it.
+pub(crate) fn migrating() -> Scenario {
+    scenario(
+        r#"
+        schema = { sql = "CREATE TABLE note(id INTEGER PRIMARY KEY, origin TEXT NOT NULL, title TEXT)" }
+        workload = { rate = "2/s", mix = { insert = 50, replace = 0, update = 50, delete = 0, rekey = 0 } }
+        migrations = [{ sql = "ALTER TABLE note ADD COLUMN stars INTEGER DEFAULT 0", between = "1s..14s" }]
+        "#,
+    )
+}
+
 /// Four devices put notes down: with a hub, or in a ring.
 pub(crate) fn in_a_ring() -> Scenario {
     let text = r#"
