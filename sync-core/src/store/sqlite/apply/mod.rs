@@ -22,7 +22,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use direct::{Direct, Outcome};
+use direct::{Direct, Fresh, Outcome};
 use merge::Joined;
 
 use super::conflict::Detector;
@@ -69,6 +69,7 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
         staging::drop_staged(engine, peer)?;
         held.catching_up = false;
     }
+    let fresh = Fresh::before(&engine.sites, &changeset, engine.site());
     engine.sites.learn(&changeset);
     engine.meta.see(changeset.max_hlc());
     let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
@@ -90,7 +91,7 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
                 (false, false) => End::OfWhole,
             };
             let heard = Heard { peer, seq: held.cursor.seq, whole: !streaming };
-            let committed = merge_group(engine, &heard, group, end)?;
+            let committed = merge_group(engine, &heard, (group, fresh), end)?;
             ChunkOutcome::Applied { held: held.cursor.clone(), committed }
         }
     };
@@ -162,7 +163,7 @@ enum End {
 fn merge_group(
     engine: &mut Engine,
     heard: &Heard,
-    group: Vec<Changeset>,
+    (group, fresh): (Vec<Changeset>, Fresh),
     end: End,
 ) -> Result<Option<Committed>, StoreError> {
     let renames = renames::expect(engine, &group)?;
@@ -194,7 +195,7 @@ fn merge_group(
     let mut shown = Shown::default();
     let (mut any, mut derived) = (false, false);
     let mut changed = BTreeSet::new();
-    let mut direct = Direct::new(seq);
+    let mut direct = Direct::new(seq, fresh);
     let detector = Detector::new(engine, heard)?;
     for (table_no, source, change) in list {
         let columns = &sources[source];

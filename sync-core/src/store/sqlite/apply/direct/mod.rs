@@ -6,6 +6,7 @@
 //! beforehand, so they are written as they come. Everything else, and whatever a table refuses, is
 //! left to the work on rows, which finds the tables as if these had come in an earlier group.
 
+mod fresh;
 mod plan;
 mod row;
 
@@ -20,6 +21,7 @@ use super::store::Shown;
 use crate::change::RowChange;
 use crate::id::RowId;
 use crate::store::StoreError;
+pub(super) use fresh::Fresh;
 use plan::{Plan, Waiting};
 use row::Merging;
 
@@ -31,6 +33,7 @@ pub(crate) struct Direct {
     plans: BTreeMap<u32, Option<Plan>>,
     /// By table, as stored; until rows under work are stored.
     waiting: BTreeMap<u32, Waiting>,
+    fresh: Fresh,
 }
 
 /// What became of a change.
@@ -43,8 +46,8 @@ pub(crate) enum Outcome {
 
 impl Direct {
     /// Merges under log number `seq`.
-    pub(crate) fn new(seq: u64) -> Self {
-        Direct { seq, plans: BTreeMap::new(), waiting: BTreeMap::new() }
+    pub(crate) fn new(seq: u64, fresh: Fresh) -> Self {
+        Direct { seq, plans: BTreeMap::new(), waiting: BTreeMap::new(), fresh }
     }
 
     /// Forgets what is waiting: other rows may be by now.
@@ -63,6 +66,7 @@ impl Direct {
         columns: &[u32],
         shown: &mut Shown,
     ) -> Result<Outcome, StoreError> {
+        let is_fresh = self.fresh.take(&change.id);
         if !work.rows.is_empty() && work.rows.contains_key(&(table_no, change.id.clone())) {
             return Ok(Outcome::Left(change));
         }
@@ -81,6 +85,7 @@ impl Direct {
             RowId::Natural(parts) => {
                 refs::clock(engine, table_no, parts)?.map(|(_, clock)| (parts.clone(), clock))
             }
+            _ if is_fresh => None,
             id => refs::clock_by_id(engine, table_no, id)?,
         };
         let merging = Merging { plan, columns, seq: self.seq, change: &change };
