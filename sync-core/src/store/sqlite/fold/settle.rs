@@ -206,7 +206,7 @@ impl<'f, 'e> Settling<'f, 'e> {
         let put = Put { key: work.key, id: self.stored_id(&id), clock: self.stored(&clock), seq };
         match work.known {
             // The clock of the old life may still be there.
-            Some(_) => self.writes.changed.push(put),
+            Some(_) => self.writes.replaced.push(put),
             None => self.writes.fresh.push(put),
         }
         Ok(())

@@ -23,7 +23,9 @@ pub(super) struct Put {
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     pub(super) removed: Vec<Key>,
-    /// In place of one that may be there.
+    /// Of another row than the one that may have been there.
+    pub(super) replaced: Vec<Put>,
+    /// Of rows that have one, under the same key.
     pub(super) changed: Vec<Put>,
     /// Under keys that are free.
     pub(super) fresh: Vec<Put>,
@@ -41,14 +43,45 @@ impl Writes {
                 };
             }
         }
-        put(engine, &sql.put, self.changed)?;
+        let mut replaced = self.replaced;
+        set(engine, &sql.set, self.changed, &mut replaced)?;
+        put(engine, &sql.put, replaced)?;
         put(engine, &sql.insert, self.fresh)
     }
 
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.removed.is_empty() && self.changed.is_empty() && self.fresh.is_empty()
+        self.removed.is_empty()
+            && self.replaced.is_empty()
+            && self.changed.is_empty()
+            && self.fresh.is_empty()
     }
+}
+
+/// The ids stay, so nothing looks for them. What has no clock after all is added to `missing`.
+fn set(engine: &Engine, sql: &str, puts: Vec<Put>, missing: &mut Vec<Put>) -> Result<(), StoreError> {
+    if puts.is_empty() {
+        return Ok(());
+    }
+    let mut statement = engine.conn.prepare_cached(sql)?;
+    for put in puts {
+        let seq = put.seq as i64;
+        let found = match &put.key {
+            Key::Integer(key) => statement.execute((key, seq, &put.clock))?,
+            Key::Values(values) => {
+                for (n, part) in bound(values).enumerate() {
+                    statement.raw_bind_parameter(n + 1, part)?;
+                }
+                statement.raw_bind_parameter(values.len() + 1, seq)?;
+                statement.raw_bind_parameter(values.len() + 2, &put.clock)?;
+                statement.raw_execute()?
+            }
+        };
+        if found == 0 {
+            missing.push(put);
+        }
+    }
+    Ok(())
 }
 
 fn put(engine: &Engine, sql: &str, puts: Vec<Put>) -> Result<(), StoreError> {
