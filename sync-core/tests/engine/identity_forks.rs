@@ -325,6 +325,7 @@ fn claims_follow_what_is_minted_anew() {
     // The other's is the older one: the copy's own is hidden behind it.
     other.sql("INSERT INTO tag VALUES(7, 'work')");
     other.fold();
+    std::thread::sleep(std::time::Duration::from_millis(3));
     copy.sql("INSERT INTO tag VALUES(2, 'work')");
     copy.fold();
     let hidden = copy.id("tag", 2).unwrap();

@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use super::refs::key_value;
 use crate::value::Value;
 
-/// Whether a column of this declared type may store this value as another one, by its affinity or
+/// Whether a column may store this value as another one, by its affinity or
 /// because SQLite has no such value. A table that is not changed by this reads back what was
 /// written, to the bit.
-pub(crate) fn may_change(declared_type: &str, value: &Value) -> bool {
-    let affinity = affinity(declared_type);
+pub(crate) fn may_change(affinity: Affinity, value: &Value) -> bool {
     match value {
         Value::Null | Value::Blob(_) => false,
         Value::Integer(_) => matches!(affinity, Affinity::Text | Affinity::Real),

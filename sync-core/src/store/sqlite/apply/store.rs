@@ -20,41 +20,61 @@ use crate::store::{Record, ShownRows, StoreError};
 use crate::value::Value;
 use std::collections::BTreeSet;
 
-/// Which rows of user tables look different: by table number and local key, whether there is a
-/// row now.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Shown(BTreeMap<(u32, LocalKey), bool>);
+/// Which rows of user tables look different, and whether there is a row now.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// By table number: the local key, in the order in which they were noted.
+    tables: BTreeMap<u32, Vec<(LocalKey, bool)>>,
+}
 
 impl Shown {
     /// Whether no row looks different.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.tables.is_empty()
     }
 
     /// Notes that a row looks different.
     pub(crate) fn note(&mut self, table_no: u32, at: LocalKey, present: bool) {
-        self.0.insert((table_no, at), present);
+        self.tables.entry(table_no).or_default().push((at, present));
     }
 
     /// Takes over what happened after this.
     pub fn extend(&mut self, later: Shown) {
-        self.0.extend(later.0);
+        for (table_no, noted) in later.tables {
+            let rows = self.tables.entry(table_no).or_default();
+            rows.extend(noted);
+            // So that what is taken over again and again does not grow with it.
+            last_of_each(rows);
+        }
     }
 
     /// By table, for the application.
     pub fn into_rows(self, catalog: &Catalog) -> Vec<ShownRows> {
-        let mut tables: BTreeMap<u32, ShownRows> = BTreeMap::new();
-        for ((table_no, key), present) in self.0 {
+        let mut tables = Vec::new();
+        for (table_no, mut noted) in self.tables {
             let Some(table) = catalog.tables.get(&table_no) else { continue };
-            let rows = tables.entry(table_no).or_insert_with(|| ShownRows {
-                table: table.name.clone(),
-                changed: Vec::new(),
-                removed: Vec::new(),
-            });
-            if present { rows.changed.push(key) } else { rows.removed.push(key) }
+            last_of_each(&mut noted);
+            let table = table.name.clone();
+            let mut rows = ShownRows { table, changed: Vec::new(), removed: Vec::new() };
+            for (key, present) in noted {
+                if present { rows.changed.push(key) } else { rows.removed.push(key) }
+            }
+            tables.push(rows);
         }
-        tables.into_values().collect()
+        tables
     }
+}
+
+/// Sorts by key, and leaves what was said of each last.
+fn last_of_each(noted: &mut Vec<(LocalKey, bool)>) {
+    noted.sort_by(|a, b| a.0.cmp(&b.0));
+    noted.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
 }
 
 /// Decides about the rows under work, makes the tables show it, and stores all of it. `changed`

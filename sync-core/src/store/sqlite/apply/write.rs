@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::affinity::may_change;
+use super::super::affinity::{affinity, may_change};
 use super::super::catalog::{Table, UniqueKey};
 use super::super::engine::Engine;
 use super::super::merging;
@@ -370,7 +370,7 @@ fn unshown(
             // The clock remembers a merged integer key.
             Value::Integer(_) if table.integer_key() == Some(position) => false,
             _ if table.integer_key() == Some(position) => true,
-            _ if may_change(&column.declared_type, written) => {
+            _ if may_change(affinity(&column.declared_type), written) => {
                 if read.is_none() {
                     read = Some(table_sql::read(engine, table, at)?);
                 }

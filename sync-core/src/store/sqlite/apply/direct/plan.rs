@@ -1,5 +1,6 @@
 //! What is to be known of a table before a row of it is written by itself.
 
+use super::super::super::affinity::{Affinity, affinity};
 use super::super::super::catalog::Table;
 use super::super::super::engine::Engine;
 use super::super::super::park::index;
@@ -15,6 +16,8 @@ pub(super) struct Plan {
     pub(super) table: Table,
     /// By position, whether nothing but the row itself depends on the column.
     pub(super) free: Vec<bool>,
+    /// By position.
+    pub(super) affinities: Vec<Affinity>,
     /// Whether other tables, or itself, refer to it.
     pub(super) is_parent: bool,
 }
@@ -47,7 +50,8 @@ impl Plan {
         for position in table.key.iter().copied().chain(unique).chain(child).chain(parent) {
             free[position] = false;
         }
-        Some(Plan { table: table.clone(), free, is_parent: !links.to(table.no).is_empty() })
+        let affinities = table.columns.iter().map(|column| affinity(&column.declared_type)).collect();
+        Some(Plan { table: table.clone(), free, affinities, is_parent: !links.to(table.no).is_empty() })
     }
 
     /// Whether an id stands for a row of this table by itself.

@@ -190,6 +190,18 @@ impl Merging<'_> {
         let written = newer.iter().map(|&(position, cell)| (position, &cell.value, &cell.value));
         let shadowed = self.put_shadows(engine, &at, written)?;
         newer.iter().for_each(|(at, cell)| clock.set_column(table.columns[*at].no, cell.version, seq));
+        clock.shadowed = shadowed;
+        if clock.exceptions.len() * 2 > table.columns.len() {
+            clock = self.packed(clock);
+        }
+        refs::set_clock(engine, table.no, &at, &clock)?;
+        shown.note(table.no, at, true);
+        Ok(Some(true))
+    }
+
+    /// The same clock, with the fewest columns that have versions of their own.
+    fn packed(&self, clock: RowClock) -> RowClock {
+        let Merging { plan: Plan { table, .. }, change, .. } = *self;
         let own = (0..table.columns.len()).filter(|&at| !is_identity(table, &change.id, at));
         let cells = own.map(|position| {
             let column = table.columns[position].no;
@@ -198,9 +210,7 @@ impl Merging<'_> {
         });
         let cells: Vec<ColumnClock> = cells.filter(|cell| cell.seq != 0).collect();
         let packed = packed(table, &change.id, clock.life, clock.life_seq, &cells);
-        refs::set_clock(engine, table.no, &at, &RowClock { shadowed, hint: clock.hint, ..packed })?;
-        shown.note(table.no, at, true);
-        Ok(Some(true))
+        RowClock { shadowed: clock.shadowed, hint: clock.hint, ..packed }
     }
 
     /// Whether a table shows a row's values as these, which came with the versions that it has.
@@ -250,7 +260,7 @@ impl Merging<'_> {
             let column = &table.columns[position];
             // The row that it refers to has no value there: that is not what was said.
             let is_lost = matches!((merged, local), (Value::Ref(_), Value::Null));
-            let may_differ = is_lost || may_change(&column.declared_type, local);
+            let may_differ = is_lost || may_change(self.plan.affinities[position], local);
             if table.integer_key() == Some(position) || !may_differ {
                 continue;
             }
