@@ -12,6 +12,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty writer with room for so many bytes, so that what is written often is not moved while it grows.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Writer { bytes: Vec::with_capacity(bytes) }
+    }
+
     /// One byte.
     pub fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);

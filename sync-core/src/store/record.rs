@@ -165,7 +165,8 @@ impl Record {
     /// count of cells, each: column, version, seq, value
     /// ```
     pub fn encode(&self, sites: &mut Sites) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let cells = self.cells.values().map(|held| 20 + held.cell.value.weight()).sum::<usize>();
+        let mut writer = Writer::with_capacity(40 + cells);
         encode_life(&self.life, sites, &mut writer);
         writer.varint(self.life_seq);
         writer.varint(self.cells.len() as u64);

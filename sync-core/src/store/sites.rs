@@ -18,11 +18,18 @@ pub struct Sites {
     entries: Vec<(SiteId, Knowledge)>,
     ordinals: BTreeMap<SiteId, u64>,
     dirty: BTreeSet<u64>,
+    /// The one that was asked for last: most of what is written together is one site's.
+    last: (SiteId, u64),
 }
 
 impl Default for Sites {
     fn default() -> Self {
-        let mut sites = Sites { entries: Vec::new(), ordinals: BTreeMap::new(), dirty: BTreeSet::new() };
+        let mut sites = Sites {
+            entries: Vec::new(),
+            ordinals: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            last: (SiteId::NIL, 0),
+        };
         sites.load(0, SiteId::NIL, Knowledge::default());
         sites
     }
@@ -42,7 +49,11 @@ impl Sites {
 
     /// The ordinal of a site, new if it was never seen.
     pub fn ordinal(&mut self, site: SiteId) -> u64 {
+        if self.last.0 == site {
+            return self.last.1;
+        }
         if let Some(&ordinal) = self.ordinals.get(&site) {
+            self.last = (site, ordinal);
             return ordinal;
         }
         let ordinal = self.entries.len() as u64;

@@ -15,7 +15,7 @@ use crate::value::Value;
 /// 2, hash (16)
 /// ```
 pub(crate) fn row_key(id: &RowId) -> Vec<u8> {
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(32);
     match id {
         RowId::Natural(key) => {
             writer.byte(0);

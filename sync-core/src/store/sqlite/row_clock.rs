@@ -90,7 +90,7 @@ impl RowClock {
     /// life seq, [base], [base seq], base columns, [hint], then to the end: column, version, seq
     /// ```
     pub fn encode(&self, sites: &mut Sites) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::with_capacity(40 + 20 * self.exceptions.len());
         let own_base = self.life.born != Some(self.base);
         let own_seq = self.base_seq != self.life_seq;
         writer.byte(
