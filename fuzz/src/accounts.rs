@@ -1,0 +1,171 @@
+//! Four replicas of a drawn schema and their hub, under drawn rules, whose applications write what
+//! they like and which exchange changes in any order over links that break: in the end every single
+//! write is accounted for.
+
+mod ledger;
+mod link;
+
+use pocketsync_core::conflict::{ConflictFilter, LoggedConflict};
+use pocketsync_core::lineage::Stamp;
+use pocketsync_core::store::MemoryStore;
+use pocketsync_core::store::sqlite::{conflict, fold};
+
+use crate::draw::schema::{Schema, schema};
+use crate::draw::statements::statement;
+use crate::draw::values::nth_site;
+use crate::draw::{Input, Result};
+use crate::replica::{Replica, State, assert_same};
+use crate::scene::Scene;
+use ledger::Ledger;
+use link::{Link, exchange, scope};
+
+const REPLICAS: usize = 4;
+/// After this many rounds of everybody with the hub, nothing may be new.
+const MAX_ROUNDS: usize = 12;
+
+/// Draws a schema, rules, and what is written and exchanged.
+pub fn run(data: &[u8]) {
+    let mut u = Input::new(data);
+    let Ok(schema) = schema(&mut u) else { return };
+    let sql = schema.sql();
+    let replicas = (0..REPLICAS as u8).map(|n| Replica::new(&sql, n)).collect::<Option<Vec<_>>>();
+    let Some(replicas) = replicas else { return };
+    let hub = MemoryStore::hub(nth_site(9), Stamp(9));
+    let mut scene = Scene::default();
+    scene.tell(|| sql);
+    let states = replicas.iter().map(Replica::state).collect();
+    let ledger = Ledger::default();
+    let mut world = World { schema, replicas, hub, states, ledger, broken: false, scene };
+    if world.rule(&mut u).is_ok() {
+        while !u.is_empty() && world.step(&mut u).is_ok() {}
+    }
+    world.finish();
+}
+
+struct World {
+    schema: Schema,
+    replicas: Vec<Replica>,
+    hub: MemoryStore,
+    /// What each replica held when its engine was last at work.
+    states: Vec<State>,
+    ledger: Ledger,
+    /// Whether SQLite itself let a reference to nothing pass: REPLACE may remove what the new row
+    /// refers to.
+    broken: bool,
+    scene: Scene,
+}
+
+impl World {
+    /// The application of the first replica makes rules for some columns, and the hub hears of them.
+    fn rule(&mut self, u: &mut Input<'_>) -> Result<()> {
+        let tables = self.replicas[0].engine.catalog.tables.values();
+        let columns = tables.flat_map(|table| {
+            let columns = table.columns.iter().map(|column| column.name.clone());
+            columns.chain([String::new()]).map(|column| (table.name.clone(), column))
+        });
+        let mut rules = Vec::new();
+        for (table, column) in columns {
+            if let Some(strategy) =
+                u.choose(&[None, None, Some("hub_wins"), Some("client_wins"), Some("last_write_wins")])?
+            {
+                rules.push((table, column, *strategy));
+            }
+        }
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let first = &mut self.replicas[0];
+        let create = "CREATE TABLE __pocketsync_rules(tbl TEXT NOT NULL, col TEXT NOT NULL DEFAULT '',
+            strategy TEXT, on_delete TEXT, merge TEXT, PRIMARY KEY(tbl, col)) WITHOUT ROWID";
+        first.app.execute_batch(create).expect("a table");
+        first.engine.write(|_| Ok(())).expect("it is noticed");
+        let insert = "INSERT INTO __pocketsync_rules(tbl, col, strategy) VALUES(?1, ?2, ?3)";
+        for rule in rules {
+            self.scene.tell(|| format!("-- a rule: {rule:?}"));
+            first.app.execute(insert, rule).expect("a rule");
+        }
+        self.meet(0, Link::WHOLE);
+        Ok(())
+    }
+
+    fn step(&mut self, u: &mut Input<'_>) -> Result<()> {
+        let n = u.int_in_range(0..=REPLICAS - 1)?;
+        if u.ratio(2, 3u8)? {
+            let sql = statement(u, &self.schema)?;
+            // Without foreign keys anything may refer to nothing, which `tracking` tries.
+            if sql != "PRAGMA foreign_keys = OFF" {
+                let done = self.replicas[n].app.execute_batch(&sql);
+                self.scene.tell(|| format!("{n}: {sql}; -- {done:?}"));
+                self.broken |= self.replicas[n].has_broken_references();
+            }
+            return Ok(());
+        }
+        let link = Link { acks: !u.ratio(1, 4u8)?, pulls_first: u.arbitrary()?, ..Link::WHOLE };
+        let link = match u.int_in_range(0..=7u8)? {
+            0..=2 => link,
+            3 => Link { pieces: [0, usize::MAX], ..link },
+            4 => Link { pieces: [usize::MAX, 0], ..link },
+            5 | 6 => Link {
+                max_bytes: *u.choose(&[1, 60, 200])?,
+                pieces: [u.int_in_range(0..=3)?, u.int_in_range(0..=3)?],
+                ..link
+            },
+            _ => {
+                self.fold(n);
+                return Ok(());
+            }
+        };
+        self.meet(n, link);
+        Ok(())
+    }
+
+    /// What an application wrote gets its versions, which is when it is a write.
+    fn fold(&mut self, n: usize) {
+        let replica = &mut self.replicas[n];
+        if replica.engine.write(fold::run).expect("what was written can be folded").is_some() {
+            self.scene.tell(|| format!("-- {n} folds"));
+            let before = std::mem::replace(&mut self.states[n], replica.state());
+            self.ledger.enter(replica.engine.site(), &before, &self.states[n]);
+        }
+    }
+
+    fn meet(&mut self, n: usize, link: Link) {
+        self.fold(n);
+        self.scene.tell(|| format!("-- {n} meets the hub: {link:?}"));
+        exchange(&mut self.replicas[n], &mut self.hub, link);
+        self.states[n] = self.replicas[n].state();
+        self.ledger.see(&self.states[n]);
+    }
+
+    fn logs(&self) -> Vec<LoggedConflict> {
+        let all = ConflictFilter::default();
+        let mut logs = self.hub.conflicts(&scope(), &all);
+        for replica in &self.replicas {
+            logs.extend(conflict::find(&replica.engine, &all).expect("a log"));
+        }
+        logs
+    }
+
+    fn finish(&mut self) {
+        let mut rounds = 0;
+        loop {
+            let before = (self.hub.states(&scope()), self.logs().len());
+            (0..REPLICAS).for_each(|n| self.meet(n, Link::WHOLE));
+            if (self.hub.states(&scope()), self.logs().len()) == before {
+                break;
+            }
+            rounds += 1;
+            assert!(rounds < MAX_ROUNDS, "the replicas do not come to rest");
+        }
+        for (n, state) in self.states.iter().enumerate().skip(1) {
+            assert_same(state, &self.states[0], &format!("{n} and 0"));
+        }
+        for replica in &self.replicas {
+            replica.check();
+            assert!(self.broken || !replica.has_broken_references(), "a shown row refers to nothing");
+        }
+        let (writes, logs) = (self.ledger.len(), self.logs());
+        self.scene.tell(|| format!("-- in the end: {writes} writes, {} conflicts", logs.len()));
+        self.ledger.close(&self.states[0], &logs);
+    }
+}
