@@ -11,7 +11,7 @@ use pocketsync_core::store::MemoryStore;
 use pocketsync_core::store::sqlite::{conflict, fold};
 
 use crate::draw::schema::{Schema, schema};
-use crate::draw::statements::statement;
+use crate::draw::statements::{contested, statement};
 use crate::draw::values::nth_site;
 use crate::draw::{Input, Result};
 use crate::replica::{Replica, State, assert_same};
@@ -20,6 +20,7 @@ use ledger::Ledger;
 use link::{Link, exchange, scope};
 
 const REPLICAS: usize = 4;
+const MAX_STEPS: usize = 48;
 /// After this many rounds of everybody with the hub, nothing may be new.
 const MAX_ROUNDS: usize = 12;
 
@@ -35,9 +36,11 @@ pub fn run(data: &[u8]) {
     scene.tell(|| sql);
     let states = replicas.iter().map(Replica::state).collect();
     let ledger = Ledger::default();
-    let mut world = World { schema, replicas, hub, states, ledger, broken: false, scene };
-    if world.rule(&mut u).is_ok() {
-        while !u.is_empty() && world.step(&mut u).is_ok() {}
+    let mut world = World { schema, replicas, hub, states, ledger, fresh: 0, broken: false, scene };
+    let begun = world.rule(&mut u).and_then(|()| world.begin(&mut u));
+    if begun.is_ok() {
+        // Tables that statements double and double again only cost time.
+        (0..MAX_STEPS).find(|_| u.is_empty() || world.step(&mut u).is_err());
     }
     world.finish();
 }
@@ -49,6 +52,8 @@ struct World {
     /// What each replica held when its engine was last at work.
     states: Vec<State>,
     ledger: Ledger,
+    /// How many values were written that nobody else writes.
+    fresh: u32,
     /// Whether SQLite itself let a reference to nothing pass: REPLACE may remove what the new row
     /// refers to.
     broken: bool,
@@ -88,17 +93,31 @@ impl World {
         Ok(())
     }
 
+    /// Some rows that all have.
+    fn begin(&mut self, u: &mut Input<'_>) -> Result<()> {
+        for _ in 0..u.int_in_range(0..=6)? {
+            let sql = statement(u, &self.schema)?;
+            self.write(0, &sql);
+        }
+        (0..REPLICAS).for_each(|n| self.meet(n, Link::WHOLE));
+        Ok(())
+    }
+
     fn step(&mut self, u: &mut Input<'_>) -> Result<()> {
         let n = u.int_in_range(0..=REPLICAS - 1)?;
-        if u.ratio(2, 3u8)? {
-            let sql = statement(u, &self.schema)?;
-            // Without foreign keys anything may refer to nothing, which `tracking` tries.
-            if sql != "PRAGMA foreign_keys = OFF" {
-                let done = self.replicas[n].app.execute_batch(&sql);
-                self.scene.tell(|| format!("{n}: {sql}; -- {done:?}"));
-                self.broken |= self.replicas[n].has_broken_references();
+        match u.int_in_range(0..=8u8)? {
+            0..=2 => {
+                let sql = statement(u, &self.schema)?;
+                self.write(n, &sql);
+                return Ok(());
             }
-            return Ok(());
+            3..=5 => {
+                self.fresh += 1;
+                let sql = contested(u, &self.schema, self.fresh)?;
+                self.write(n, &sql);
+                return Ok(());
+            }
+            _ => {}
         }
         let link = Link { acks: !u.ratio(1, 4u8)?, pulls_first: u.arbitrary()?, ..Link::WHOLE };
         let link = match u.int_in_range(0..=7u8)? {
@@ -119,9 +138,18 @@ impl World {
         Ok(())
     }
 
+    fn write(&mut self, n: usize, sql: &str) {
+        // Without foreign keys anything may refer to nothing, which `tracking` tries.
+        if sql != "PRAGMA foreign_keys = OFF" {
+            let done = self.replicas[n].app.execute_batch(sql);
+            self.scene.tell(|| format!("{n}: {sql}; -- {done:?}"));
+        }
+    }
+
     /// What an application wrote gets its versions, which is when it is a write.
     fn fold(&mut self, n: usize) {
         let replica = &mut self.replicas[n];
+        self.broken |= replica.has_broken_references();
         if replica.engine.write(fold::run).expect("what was written can be folded").is_some() {
             self.scene.tell(|| format!("-- {n} folds"));
             let before = std::mem::replace(&mut self.states[n], replica.state());

@@ -97,6 +97,22 @@ impl Ledger {
                     is_kept || is_known || is_logged || is_dead || is_derived_over || is_said,
                     "{table} {id} {column}: {value:?} of {version:?} is gone; of {kept:?}; wrote {writes:?}; {entries:?}"
                 );
+                let why = if is_kept {
+                    "kept"
+                } else if is_known {
+                    "known"
+                } else if is_logged {
+                    "logged"
+                } else if is_said {
+                    "said"
+                } else if is_derived_over {
+                    "derived"
+                } else if is_dead {
+                    "dead"
+                } else {
+                    "GONE"
+                };
+                eprintln!("STAT {why}");
                 said.push(value);
             }
         }

@@ -33,9 +33,11 @@ impl Link {
 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
+        if let StoreRequest::Identify { .. } = request {
+            return Ok(StoreReply::Identity(identity::identify(&self.engine)?));
+        }
         self.engine.write(|engine| {
             Ok(match request {
-                StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
                 StoreRequest::Meet(meet) => StoreReply::Met(identity::meet(engine, meet)?),
                 StoreRequest::Extract { peer, after, max_bytes, .. } => {
                     StoreReply::Extracted(extract::run(engine, peer, &after, max_bytes)?)
