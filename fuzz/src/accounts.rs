@@ -6,13 +6,13 @@ mod ledger;
 mod link;
 
 use pocketsync_core::conflict::{ConflictFilter, LoggedConflict};
+use pocketsync_core::id::SiteId;
 use pocketsync_core::lineage::Stamp;
 use pocketsync_core::store::MemoryStore;
 use pocketsync_core::store::sqlite::{conflict, fold};
 
 use crate::draw::schema::{Schema, schema};
 use crate::draw::statements::{contested, statement};
-use crate::draw::values::nth_site;
 use crate::draw::{Input, Result};
 use crate::replica::{Replica, State, assert_same};
 use crate::scene::Scene;
@@ -20,6 +20,7 @@ use ledger::Ledger;
 use link::{Link, exchange, scope};
 
 const REPLICAS: usize = 4;
+const HUB: SiteId = SiteId::from_bytes([9; 16]);
 const MAX_STEPS: usize = 48;
 /// After this many rounds of everybody with the hub, nothing may be new.
 const MAX_ROUNDS: usize = 12;
@@ -31,7 +32,7 @@ pub fn run(data: &[u8]) {
     let sql = schema.sql();
     let replicas = (0..REPLICAS as u8).map(|n| Replica::new(&sql, n)).collect::<Option<Vec<_>>>();
     let Some(replicas) = replicas else { return };
-    let hub = MemoryStore::hub(nth_site(9), Stamp(9));
+    let hub = MemoryStore::hub(HUB, Stamp(9));
     let mut scene = Scene::default();
     scene.tell(|| sql);
     let states = replicas.iter().map(Replica::state).collect();
@@ -162,7 +163,8 @@ impl World {
         self.scene.tell(|| format!("-- {n} meets the hub: {link:?}"));
         exchange(&mut self.replicas[n], &mut self.hub, link);
         self.states[n] = self.replicas[n].state();
-        self.ledger.see(&self.states[n]);
+        self.ledger.conclude(&self.states[n]);
+        self.ledger.answer(HUB, self.hub.states(&scope()));
     }
 
     fn logs(&self) -> Vec<LoggedConflict> {
@@ -194,6 +196,6 @@ impl World {
         }
         let (writes, logs) = (self.ledger.len(), self.logs());
         self.scene.tell(|| format!("-- in the end: {writes} writes, {} conflicts", logs.len()));
-        self.ledger.close(&self.states[0], &logs);
+        self.ledger.close(&self.states[0], &logs, HUB);
     }
 }

@@ -5,30 +5,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocketsync_core::clock::Version;
 use pocketsync_core::conflict::{LoggedConflict, Write, Written};
 use pocketsync_core::id::{RowId, SiteId};
+use pocketsync_core::store::States;
 use pocketsync_core::value::Value;
 
-use crate::replica::State;
+use crate::replica::{Held, State};
 
 /// Table, row, column.
 type Place = (String, RowId, String);
 
 /// The writes of all applications.
+///
+/// A write is a version of a cell that an application's replica gave, with its value. What a transaction, or the next
+/// one before the engine looks, writes over its own value has no version, and is no write.
 #[derive(Default)]
 pub(super) struct Ledger {
+    /// By the version, the hub's answers included.
     writes: BTreeMap<Place, BTreeMap<Version, Value>>,
-    /// What a later writer had before its eyes when it wrote, or deleted the row.
+    /// What a writer had before it when it wrote the cell again, or deleted the row.
     known: BTreeSet<(Place, Version)>,
-    /// The latest value of each cell that follows from a foreign key.
+    /// The latest version of each cell that follows from a foreign key.
     derived: BTreeMap<Place, Version>,
 }
 
+/// What all hold in the end of a cell, and what the logs say of its row.
+struct Kept<'a> {
+    row: Option<&'a Held>,
+    last: Option<Version>,
+    derived: Option<Version>,
+    entries: &'a [&'a LoggedConflict],
+}
+
 impl Ledger {
-    /// Takes in what the application of `site` wrote: what its replica held before these writes were folded, and holds
-    /// since.
+    /// Takes in what the application of `site` wrote: what its replica held before these writes were folded, and what
+    /// it holds since.
     pub(super) fn enter(&mut self, site: SiteId, before: &State, after: &State) {
         for ((table, id), row) in after {
             let old = before.get(&(table.clone(), id.clone()));
-            // Who inserts a row under a key that another one waits for does not see what that holds.
+            // Who inserts a key under which another row waits does not see what that holds.
             let is_blind = old.is_some_and(|old| old.place != "shown" && old.life.born != row.life.born);
             for (column, (version, value)) in &row.cells {
                 let place = (table.clone(), id.clone(), column.clone());
@@ -44,26 +57,39 @@ impl Ledger {
                 self.known.extend(replaced.filter(|_| !is_blind).map(|replaced| (place, replaced)));
             }
         }
-        for (row, old) in before {
-            let died = after.get(row).map(|row| row.life.died);
-            if old.life.is_alive() && died != Some(old.life.died) {
-                for (column, (version, _)) in &old.cells {
-                    self.known.insert(((row.0.clone(), row.1.clone(), column.clone()), *version));
+        for ((table, id), old) in before.iter().filter(|(_, old)| old.life.is_alive()) {
+            let life = after.get(&(table.clone(), id.clone())).map(|row| row.life);
+            if life.is_none_or(|life| life.died != old.life.died) {
+                let cells = old.cells.iter();
+                let cells = cells.map(|(column, held)| ((table.clone(), id.clone(), column.clone()), held.0));
+                self.known.extend(cells);
+            }
+        }
+        self.conclude(after);
+    }
+
+    /// Notes what a replica wrote itself, because of a foreign key.
+    pub(super) fn conclude(&mut self, state: &State) {
+        for ((table, id), row) in state {
+            for (column, (version, _)) in &row.cells {
+                if version.site == SiteId::NIL {
+                    let place = (table.clone(), id.clone(), column.clone());
+                    let latest = self.derived.entry(place).or_insert(*version);
+                    *latest = version.max(latest).to_owned();
                 }
             }
         }
-        self.see(after);
     }
 
-    /// Notes what a replica concluded itself.
-    pub(super) fn see(&mut self, state: &State) {
-        for ((table, id), row) in state {
-            for (column, (version, _)) in
-                row.cells.iter().filter(|(_, (version, _))| version.site == SiteId::NIL)
-            {
-                let latest =
-                    self.derived.entry((table.clone(), id.clone(), column.clone())).or_insert(*version);
-                *latest = (*latest).max(*version);
+    /// Notes what the hub of `site` answered to conflicts.
+    pub(super) fn answer(&mut self, site: SiteId, states: States) {
+        for (table, rows) in states {
+            for (id, row) in rows {
+                let answers = row.cells.into_iter().filter(|(_, cell)| cell.version.site == site);
+                for (column, cell) in answers {
+                    let place = (table.clone(), id.clone(), column);
+                    self.writes.entry(place).or_default().insert(cell.version, cell.value);
+                }
             }
         }
     }
@@ -73,49 +99,50 @@ impl Ledger {
         self.writes.values().map(BTreeMap::len).sum()
     }
 
-    /// Accounts for every write, where `kept` is what all hold in the end.
-    pub(super) fn close(&self, kept: &State, logs: &[LoggedConflict]) {
+    /// Accounts for every write, where `state` is what all hold in the end, and `hub` only answered.
+    pub(super) fn close(&self, state: &State, logs: &[LoggedConflict], hub: SiteId) {
         let mut entries: BTreeMap<(&str, &RowId), Vec<&LoggedConflict>> = BTreeMap::new();
         for entry in logs {
             entries.entry((&entry.table, &entry.row)).or_default().push(entry);
         }
         for (place, writes) in &self.writes {
             let (table, id, column) = place;
-            let kept = kept.get(&(table.clone(), id.clone()));
-            let entries = entries.get(&(table.as_str(), id)).map(Vec::as_slice).unwrap_or_default();
-            let last = kept.and_then(|row| row.cells.get(column)).map(|(version, _)| *version);
-            // From the latest down: a later write of the same value says what an earlier one said.
-            let mut said: Vec<&Value> = Vec::new();
+            let row = state.get(&(table.clone(), id.clone()));
+            let kept = Kept {
+                row,
+                last: row.and_then(|row| row.cells.get(column)).map(|(version, _)| *version),
+                derived: self.derived.get(place).copied(),
+                entries: entries.get(&(table.as_str(), id)).map_or(&[], Vec::as_slice),
+            };
+            let mut said = BTreeSet::new();
             for (version, value) in writes.iter().rev() {
-                let is_kept = last == Some(*version);
-                let is_known = self.known.contains(&(place.clone(), *version));
-                let is_logged = entries.iter().any(|entry| holds(entry, column, *version, value));
-                let is_dead = kept.is_some_and(|row| !row.life.is_alive() || !row.life.covers(*version));
-                let is_derived_over = self.derived.get(place) > Some(version);
-                let is_said = said.contains(&value);
+                // A later write of the same value says what this one said, as long as it is accounted for itself: where
+                // the two met, nothing was lost, and no conflict is logged. The hub's answers repeat one side, too.
+                let is_accounted = said.contains(value)
+                    || self.known.contains(&(place.clone(), *version))
+                    || kept.accounts_for(column, *version, value);
                 assert!(
-                    is_kept || is_known || is_logged || is_dead || is_derived_over || is_said,
-                    "{table} {id} {column}: {value:?} of {version:?} is gone; of {kept:?}; wrote {writes:?}; {entries:?}"
+                    is_accounted || version.site == hub,
+                    "{table} {id} {column}: {value:?} of {version:?} is gone from {writes:?}; {row:?}; {:?}",
+                    kept.entries
                 );
-                let why = if is_kept {
-                    "kept"
-                } else if is_known {
-                    "known"
-                } else if is_logged {
-                    "logged"
-                } else if is_said {
-                    "said"
-                } else if is_derived_over {
-                    "derived"
-                } else if is_dead {
-                    "dead"
-                } else {
-                    "GONE"
-                };
-                eprintln!("STAT {why}");
-                said.push(value);
+                if is_accounted {
+                    said.insert(value);
+                }
             }
         }
+    }
+}
+
+impl Kept<'_> {
+    fn accounts_for(&self, column: &str, version: Version, value: &Value) -> bool {
+        // It is shown, or held of a row that waits to be.
+        self.last == Some(version)
+            || self.entries.iter().any(|entry| holds(entry, column, version, value))
+            // What follows from a foreign key stands over it, or stood.
+            || self.derived > Some(version)
+            // The row was deleted; deletions that follow from a foreign key are a part of the one that they follow from.
+            || self.row.is_some_and(|row| !row.life.is_alive() || !row.life.covers(version))
     }
 }
 
