@@ -141,8 +141,9 @@ impl Kept<'_> {
             || self.entries.iter().any(|entry| holds(entry, column, version, value))
             // What follows from a foreign key stands over it, or stood.
             || self.derived > Some(version)
-            // The row was deleted; deletions that follow from a foreign key are a part of the one that they follow from.
-            || self.row.is_some_and(|row| !row.life.is_alive() || !row.life.covers(version))
+            // The row went with another one that it referred to. (Who deletes a row that somebody else changes at the same
+            // time is in conflict with that: the change is in a log.)
+            || self.row.is_some_and(|row| row.life.died.is_some_and(|died| died.site == SiteId::NIL && !row.life.is_alive()))
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn contested(u: &mut Input<'_>, schema: &Schema, fresh: u32) -> Resul
     let table = u.choose(&schema.tables)?;
     let (name, key) = (&table.name, &table.columns[0].name);
     let row = format!("{key} IS (SELECT {key} FROM {name} ORDER BY 1 LIMIT 1 OFFSET {})", u.choose_index(2)?);
-    if u.ratio(1, 8u8)? {
+    if u.ratio(1, 5u8)? {
         return Ok(format!("DELETE FROM {name} WHERE {row}"));
     }
     let columns = written(table);
