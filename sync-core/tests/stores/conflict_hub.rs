@@ -247,6 +247,9 @@ fn what_was_hidden_from_a_write_is_told_whichever_piece_it_is_in() {
         world.set('b', "a", 2);
         world.sync('b');
         world.set('a', "a", 1);
+        // It comes, and loses; something else comes with it, and is shown.
+        world.set('b', "b", 8);
+        world.sync('b');
         push(&mut world.hub, &mut world.a);
         world.now += 10;
         let now = world.now;
