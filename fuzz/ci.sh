@@ -14,7 +14,7 @@ seconds=${FUZZ_SECONDS:-30}
 jobs=${FUZZ_JOBS:-2}
 seed=${FUZZ_SEED:-0}
 if [ $# -eq 0 ]; then
-  set -- apply changeset frames histories hub merge replicas session tracking
+  set -- accounts apply changeset frames histories hub merge replicas session tracking
 fi
 
 # What `cargo fuzz -s none` builds with: LLVM's coverage counters, and nothing that needs nightly.

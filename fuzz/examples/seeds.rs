@@ -11,7 +11,9 @@ fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = root.join("corpus");
     for (number, target) in
-        ["apply", "histories", "hub", "merge", "session", "tracking", "replicas"].into_iter().enumerate()
+        ["apply", "histories", "hub", "merge", "session", "tracking", "replicas", "accounts"]
+            .into_iter()
+            .enumerate()
     {
         let folder = corpus.join(target);
         fs::create_dir_all(&folder)?;

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod apply;
 pub mod changeset;
 mod draw;
@@ -27,7 +28,8 @@ mod world;
 pub type Target = fn(&[u8]);
 
 /// Every target, by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
+    ("accounts", accounts::run),
     ("apply", apply::run),
     ("changeset", changeset::run),
     ("frames", frames::run),

@@ -181,7 +181,7 @@ impl Replica {
         let mut selected: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
         selected.extend(table.rowid.filter(|_| table.nullable_key).map(str::to_owned));
         let sql = format!("SELECT {} FROM main.{}", selected.join(", "), quote(name));
-        let mut statement = engine.conn.prepare(&sql).expect("a table");
+        let mut statement = engine.conn.prepare_cached(&sql).expect("a table");
         let mut rows = statement.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
             let shown = |at: usize| refs::value(row.get_ref(at).expect("a value"));
@@ -222,8 +222,8 @@ impl Replica {
     fn add_hidden(&self, name: &str, state: &mut State) {
         let engine = &self.engine;
         let table = engine.catalog.by_name(name).expect("a tracked table");
-        let mut ids =
-            engine.conn.prepare("SELECT id FROM __pocketsync_aside WHERE tbl = ?1").expect("rows aside");
+        let ids = "SELECT id FROM __pocketsync_aside WHERE tbl = ?1";
+        let mut ids = engine.conn.prepare_cached(ids).expect("rows aside");
         let ids = ids.query_map([table.no], |row| row.get::<_, Vec<u8>>(0)).expect("ids");
         for id in ids.map(|id| id.expect("an id")) {
             let id = expand_id(&id, &engine.sites).expect("an id");

@@ -5,6 +5,11 @@ mod replaying;
 use replaying::replay;
 
 #[test]
+fn accounts() {
+    replay("accounts", 300);
+}
+
+#[test]
 fn apply() {
     replay("apply", 200);
 }

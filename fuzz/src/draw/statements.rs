@@ -108,6 +108,22 @@ pub(crate) fn statement(u: &mut Input<'_>, schema: &Schema) -> Result<String> {
     })
 }
 
+/// A statement that writes to one of the first rows of a table what nobody else writes, or deletes it.
+pub(crate) fn contested(u: &mut Input<'_>, schema: &Schema, fresh: u32) -> Result<String> {
+    let table = u.choose(&schema.tables)?;
+    let (name, key) = (&table.name, &table.columns[0].name);
+    let row = format!("{key} IS (SELECT {key} FROM {name} ORDER BY 1 LIMIT 1 OFFSET {})", u.choose_index(2)?);
+    if u.ratio(1, 5u8)? {
+        return Ok(format!("DELETE FROM {name} WHERE {row}"));
+    }
+    let columns = written(table);
+    // A key that is written is another row, or this one under another integer.
+    let others = if columns.len() > table.key { &columns[table.key..] } else { &columns[..] };
+    let column = u.choose(others)?;
+    let value = if column.holds == Holds::Names { format!("'w{fresh}'") } else { format!("{}", 100 + fresh) };
+    Ok(format!("UPDATE {name} SET {} = {value} WHERE {row}", column.name))
+}
+
 fn insert(u: &mut Input<'_>, table: &Table, conflict: &str) -> Result<String> {
     let mut columns = written(table);
     // A key that the statement leaves out is made by SQLite.

@@ -59,15 +59,22 @@ fn identify(store: &mut dyn Store) -> Identity {
 fn session(device: &Device, hub: &mut MemoryStore) {
     let mut replica = device.replica.clone();
     let after = introduce(&mut replica, hub);
-    one_way(&mut replica, hub, after.0);
-    one_way(hub, &mut replica, after.1);
+    one_way(&mut replica, hub, after.0, WHOLE);
+    one_way(hub, &mut replica, after.1, WHOLE);
 }
 
 /// A session whose link is lost before the device has sent anything.
 fn only_pull(device: &Device, hub: &mut MemoryStore) {
     let mut replica = device.replica.clone();
     let after = introduce(&mut replica, hub);
-    one_way(hub, &mut replica, after.1);
+    one_way(hub, &mut replica, after.1, WHOLE);
+}
+
+/// A session of a device that sends row by row, and whose link is lost after so many.
+fn push_rows(device: &Device, hub: &mut MemoryStore, rows: usize) {
+    let mut replica = device.replica.clone();
+    let after = introduce(&mut replica, hub);
+    one_way(&mut replica, hub, after.0, (1, rows));
 }
 
 fn introduce(device: &mut Replica, hub: &mut MemoryStore) -> (Cursor, Cursor) {
@@ -87,12 +94,19 @@ fn introduce(device: &mut Replica, hub: &mut MemoryStore) -> (Cursor, Cursor) {
     (resume.send_from, welcome.send_from)
 }
 
-fn one_way(from: &mut dyn Store, to: &mut dyn Store, mut after: Cursor) {
-    loop {
+/// In one piece, as far as it is small.
+const WHOLE: (usize, usize) = (1 << 20, usize::MAX);
+
+fn one_way(from: &mut dyn Store, to: &mut dyn Store, mut after: Cursor, (max_bytes, pieces): (usize, usize)) {
+    for _ in 0..pieces {
         let (us, them) = (identify(from), identify(to).site);
-        let (peer, max_bytes) = (them, 1 << 20);
-        let request =
-            StoreRequest::Extract { scope: scope(), peer, after: after.clone(), max_bytes, not_after: None };
+        let request = StoreRequest::Extract {
+            scope: scope(),
+            peer: them,
+            after: after.clone(),
+            max_bytes,
+            not_after: None,
+        };
         let StoreReply::Extracted(extracted) = from.run(request).unwrap() else { panic!() };
         let chunk = Chunk {
             peer: us.site,
@@ -230,6 +244,44 @@ fn a_write_over_a_winner_that_hid_another_value_does_not_know_of_it() {
     world.settle();
     assert_eq!(title(&world.b.app), "b");
     assert_eq!(title(&world.a.app), "b");
+}
+
+/// What the hub has staged of a push is judged by what its last piece says.
+#[test]
+fn what_is_pushed_in_pieces_is_judged_even_if_the_last_one_is_empty() {
+    let mut world = World::new(&[]);
+    world.b.app.execute_batch("INSERT INTO note VALUES('y', 'old', 'old')").unwrap();
+    session(&world.b, &mut world.hub);
+    world.a.app.execute_batch("UPDATE note SET title = 'a'").unwrap();
+    // Its own row is not the last of its log, and what is behind it the hub has.
+    only_pull(&world.a, &mut world.hub);
+    pause();
+    world.b.app.execute_batch("UPDATE note SET title = 'b' WHERE id = 'x'").unwrap();
+    session(&world.b, &mut world.hub);
+    push_rows(&world.a, &mut world.hub, 1);
+    assert_eq!(world.log(), vec![]);
+    world.settle();
+    assert_eq!(world.log().len(), 1, "{:?}", world.log());
+}
+
+#[test]
+fn what_was_hidden_from_a_write_is_told_whichever_piece_it_is_in() {
+    let mut world = World::new(&[("title", Strategy::HubWins)]);
+    world.a.app.execute_batch("INSERT INTO note VALUES('y', 'old', 'old')").unwrap();
+    world.settle();
+    world.b.app.execute_batch("UPDATE note SET title = 'b', body = 'b' WHERE id = 'x'").unwrap();
+    session(&world.b, &mut world.hub);
+    pause();
+    world.a.app.execute_batch("UPDATE note SET title = 'a' WHERE id = 'x'").unwrap();
+    only_pull(&world.a, &mut world.hub);
+    world.a.app.execute_batch("UPDATE note SET title = 'again' WHERE id = 'x'").unwrap();
+    only_pull(&world.a, &mut world.hub);
+    world.a.app.execute_batch("UPDATE note SET body = 'a' WHERE id = 'y'").unwrap();
+    push_rows(&world.a, &mut world.hub, usize::MAX);
+    let rows = world.hub.rows(&scope());
+    let titles: Vec<&Value> = rows["note"].values().map(|row| &row["title"]).collect();
+    assert_eq!(titles, [&Value::text("b"), &Value::text("old")]);
+    assert_eq!(world.log().len(), 1, "{:?}", world.log());
 }
 
 #[test]

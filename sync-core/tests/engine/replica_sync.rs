@@ -8,6 +8,7 @@ use pocketsync_core::clock::Hlc;
 use pocketsync_core::driver::LocalStore;
 use pocketsync_core::id::SiteId;
 use pocketsync_core::lineage::{Cursor, Lineage};
+use pocketsync_core::store::sqlite::ParkedReason;
 use pocketsync_core::store::sqlite::replica::Applied;
 use pocketsync_core::store::sqlite::tracking::Tables;
 use pocketsync_core::store::{
@@ -339,12 +340,34 @@ fn rows_with_a_null_in_their_key_stay_apart() {
         .execute_batch("INSERT INTO p VALUES('x', NULL, 'one'), ('x', NULL, 'two'), ('x', 'y', 'three')")
         .unwrap();
     b.pull(&a);
-    eprintln!("{:?}", b.rows("SELECT quote(a)||quote(b)||quote(v) FROM p"));
     b.app.execute_batch("UPDATE p SET v = 'TWO' WHERE v = 'two'; DELETE FROM p WHERE v = 'one'").unwrap();
     a.pull(&b);
     let all = "SELECT quote(a) || quote(b) || quote(v) FROM p ORDER BY 1";
     assert_eq!(a.rows(all), ["'x''y''three'", "'x'NULL'TWO'"]);
     assert_eq!(b.rows(all), a.rows(all));
+}
+
+/// Each device fills one of the gaps: together they make a key that names a row of its own.
+#[test]
+fn a_key_whose_gaps_two_devices_fill_is_parked() {
+    let schema = "CREATE TABLE p(a TEXT, b TEXT, v TEXT, PRIMARY KEY(a, b))";
+    let (a, b, c) = (Device::new(schema), Device::new(schema), Device::new(schema));
+    a.app.execute_batch("INSERT INTO p VALUES(NULL, NULL, 'one')").unwrap();
+    b.pull(&a);
+    a.app.execute_batch("UPDATE p SET a = 'x'").unwrap();
+    b.app.execute_batch("UPDATE p SET b = 'y'").unwrap();
+    b.pull(&a);
+    a.pull(&b);
+    c.pull(&b);
+    b.app.execute_batch("INSERT INTO p VALUES('x', 'y', 'two')").unwrap();
+    a.pull(&b);
+    c.pull(&a);
+    for device in [&a, &b, &c] {
+        assert_eq!(device.rows("SELECT a || b || v FROM p"), ["xytwo"]);
+        let parked = device.replica.parked().unwrap();
+        assert_eq!(parked.len(), 1, "{parked:?}");
+        assert_eq!(parked[0].reason, ParkedReason::Refused);
+    }
 }
 
 #[test]

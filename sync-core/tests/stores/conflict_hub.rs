@@ -242,6 +242,28 @@ fn a_write_over_a_winner_that_hid_another_value_does_not_know_of_it() {
 }
 
 #[test]
+fn what_was_hidden_from_a_write_is_told_whichever_piece_it_is_in() {
+    for mut world in worlds(&[("", "strategy", "hub_wins")], None) {
+        world.set('b', "a", 2);
+        world.sync('b');
+        world.set('a', "a", 1);
+        // It comes, and loses; something else comes with it, and is shown.
+        world.set('b', "b", 8);
+        world.sync('b');
+        push(&mut world.hub, &mut world.a);
+        world.now += 10;
+        let now = world.now;
+        world.a.write(&scope(), now, |tx| tx.update("t", &key(1), &[("a", Value::Integer(3))]));
+        // The last piece is about another row.
+        world.a.write(&scope(), now + 10, |tx| tx.insert("t", &[("b", Value::Integer(5))]));
+        sync_pieces(&mut world.a, &mut world.hub, 1, usize::MAX);
+        assert_eq!(world.cell("a"), 2);
+        let log = world.hub.log();
+        assert_eq!((log.len(), &log[0].here.what), (1, &value(2)), "{log:?}");
+    }
+}
+
+#[test]
 fn rules_change_and_count_from_then_on() {
     for mut world in worlds(&[("", "strategy", "hub_wins")], None) {
         world.a.write(&scope(), NOW + 1, |tx| {

@@ -51,7 +51,6 @@ pub(crate) fn extract(
                 return Ok(false);
             }
             piece.bytes += weight;
-            piece.doubts.extend(doubts(records.state(), peer, start.base, (table, row), &change));
             piece.offered.note(&change, records.state().site);
             piece.changes.push(table, change);
         }
@@ -71,11 +70,13 @@ pub(crate) fn extract(
         }
     }
     let changeset = piece.changes.finish(&records.state().names)?;
-    let mut seen = match piece.offered.oldest {
+    // The receiver goes by what the last piece of a group says, whichever piece a write was in.
+    let oldest = if after.within.is_empty() { piece.offered.oldest } else { Some(Hlc::ZERO) };
+    let mut seen = match oldest {
         Some(oldest) => records.seen(peer, start.base, oldest)?,
         None => Seen::default(),
     };
-    for (hlc, at) in piece.doubts {
+    for (hlc, at) in doubts(&*records, peer, start.base)? {
         seen.doubt(hlc, records.told(peer, at)?);
     }
     let state = records.state_mut();
@@ -95,8 +96,6 @@ struct Piece {
     position: Mark,
     cut: bool,
     offered: Own,
-    /// The clocks of writes over something that met another value before, and since when.
-    doubts: Vec<(Hlc, u64)>,
 }
 
 /// Our own writes that met others which `peer` brought, and that it does not hold up to `base`.
@@ -104,20 +103,18 @@ fn clashes(state: &LogState, peer: SiteId, base: u64) -> impl Iterator<Item = &C
     state.clashes.iter().filter(move |clash| clash.peer == peer && clash.seq > base)
 }
 
-fn doubts(
-    state: &LogState,
-    peer: SiteId,
-    base: u64,
-    (table, row): (u32, &[u8]),
-    change: &RowChange,
-) -> Vec<(Hlc, u64)> {
-    let own = |column: u32| {
-        let mut cells = change.cells.iter();
-        cells.find(|cell| cell.column == column && cell.version.site == state.site)
-    };
-    let won = clashes(state, peer, base).filter(|clash| !clash.lost);
-    let won = won.filter(|clash| clash.table == table && clash.row == row);
-    won.filter_map(|clash| Some((own(clash.column)?.version.hlc, clash.at))).collect()
+/// The clocks of our own writes over something that met another value before, and since when.
+fn doubts(records: &impl Records, peer: SiteId, base: u64) -> Result<Vec<(Hlc, u64)>, StoreError> {
+    let state = records.state();
+    let mut doubts = Vec::new();
+    for clash in clashes(state, peer, base).filter(|clash| !clash.lost) {
+        let record = records.record(clash.table, &clash.row)?.unwrap_or_default();
+        let written = record.cells.get(&clash.column).map(|held| held.cell.version);
+        doubts.extend(
+            written.filter(|version| version.site == state.site).map(|version| (version.hlc, clash.at)),
+        );
+    }
+    Ok(doubts)
 }
 
 /// The largest of our own writes in a piece, and the oldest.

@@ -33,7 +33,8 @@ pub mod apply;
 #[doc(hidden)]
 pub mod catalog;
 mod catalog_load;
-mod conflict;
+#[doc(hidden)]
+pub mod conflict;
 #[doc(hidden)]
 pub mod connection;
 #[doc(hidden)]

@@ -120,7 +120,11 @@ fn lift(engine: &Engine, work: &mut Work) -> Result<(), StoreError> {
             row.columns.contains(&column)
                 && wanted_integer(table, row).is_some_and(|wanted| at[..] != [Value::Integer(wanted)])
         });
-        if row.fate.is_some() || row.whole || moves || touches_unique(table, row) {
+        // With a NULL in its key it had a name of its own; it may have none left.
+        let is_rekeyed = table.nullable_key
+            && !matches!(key.1, RowId::Natural(_))
+            && table.key.iter().any(|&at| row.columns.contains(&table.columns[at].no));
+        if row.fate.is_some() || row.whole || moves || is_rekeyed || touches_unique(table, row) {
             table_sql::delete(engine, table, at)?;
             lifted.push((key.0, at.clone()));
             row.at = None;

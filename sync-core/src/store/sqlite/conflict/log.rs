@@ -75,10 +75,10 @@ fn read(row: &Row<'_>) -> Result<LoggedConflict, StoreError> {
 }
 
 /// The conflicts that a filter wants, the newest first.
-pub(in super::super) fn find(
-    engine: &Engine,
-    filter: &ConflictFilter,
-) -> Result<Vec<LoggedConflict>, StoreError> {
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn find(engine: &Engine, filter: &ConflictFilter) -> Result<Vec<LoggedConflict>, StoreError> {
     if !engine.is_tracked() {
         return Ok(Vec::new());
     }

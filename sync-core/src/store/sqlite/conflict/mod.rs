@@ -15,6 +15,7 @@ mod replaced;
 mod told;
 
 pub(super) use detect::Detector;
-pub(super) use log::{count, find, forget_versions, get};
+pub use log::find;
+pub(super) use log::{count, forget_versions, get};
 pub(super) use replaced::log_replaced;
 pub(super) use told::{contested, doubt, tell_lost};

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::super::engine::Engine;
 use super::super::extract::Delta;
+use super::super::park::row::Row;
 use crate::change::{CellChange, RowChange};
 use crate::clock::{Hlc, Version};
 use crate::conflict::{LoggedConflict, Winner, Written};
@@ -73,19 +74,19 @@ pub(in super::super) fn contested(engine: &Engine) -> Result<BTreeSet<(u32, u32,
     Ok(found)
 }
 
-/// The clocks of own writes that are told, and of which another value was hidden where they were made:
-/// with how much of the peer's log they knew at most.
+/// The clocks of own writes that `peer` has still to be told, and of which another value was hidden where they were
+/// made: with how much of the peer's log they knew at most. Those that went out in an earlier piece are among them.
 pub(in super::super) fn doubt(
     engine: &Engine,
     peer: SiteId,
     base: u64,
-    delta: &Delta,
 ) -> Result<Vec<(Hlc, u64)>, StoreError> {
     let us = engine.site();
-    let clashes = clashes(engine, peer, base, Winner::Here)?.into_iter();
-    let written = clashes.filter_map(|(table, column, known, conflict)| {
-        let version = delta.version(table, &conflict.row, column)?;
-        (version.site == us).then_some((version.hlc, known))
-    });
-    Ok(written.collect())
+    let mut doubts = Vec::new();
+    for (table, column, known, conflict) in clashes(engine, peer, base, Winner::Here)? {
+        let row = Row::load(engine, &(table, conflict.row))?;
+        let written = row.record.cells.get(&column).map(|held| held.cell.version);
+        doubts.extend(written.filter(|version| version.site == us).map(|version| (version.hlc, known)));
+    }
+    Ok(doubts)
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
 use crate::change::{Changeset, RowChange, TableChanges};
-use crate::clock::Version;
 use crate::id::{RowId, SiteId};
 use crate::store::{Knowledge, StoreError, StoreErrorKind};
 use crate::value::Value;
@@ -22,13 +21,6 @@ impl Delta {
 
     pub(in super::super) fn push(&mut self, table: u32, change: RowChange) {
         self.tables.entry(table).or_default().push(change);
-    }
-
-    /// The version of a cell that is in it.
-    pub(in super::super) fn version(&self, table: u32, id: &RowId, column: u32) -> Option<Version> {
-        let mut rows = self.tables.get(&table)?.iter().filter(|change| change.id == *id);
-        rows.find_map(|change| change.cells.iter().find(|cell| cell.column == column))
-            .map(|cell| cell.version)
     }
 
     /// The largest counter and clock of a site in it.

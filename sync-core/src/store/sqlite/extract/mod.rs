@@ -103,11 +103,11 @@ pub fn run(
     if last {
         conflict::tell_lost(engine, peer, mark.base, &mut delta)?;
     }
-    let doubts = conflict::doubt(engine, peer, mark.base, &delta)?;
+    let doubts = conflict::doubt(engine, peer, mark.base)?;
     // A position in the middle speaks of the head, too.
     delta.mark_offered(engine, head);
     let changeset = delta.finish(engine)?;
-    let seen = seen::of(engine, peer, mark.base, &changeset, doubts)?;
+    let seen = seen::of(engine, peer, (&mark, after.within.is_empty()), &changeset, doubts)?;
     Ok(Extracted { to, last, changeset, seen })
 }
 
