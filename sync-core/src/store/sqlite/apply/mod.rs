@@ -3,6 +3,7 @@
 //! ```text
 //! numbers   names to table and column numbers   merge   one change joined into one row's state
 //! write     what the tables show                taken   conflicts that only SQLite sees
+//! places    the keys under which rows stand     make_way  integers that mean nothing stay so
 //! store     clocks, records, what waits
 //! direct    changes that touch no other row       refuse  own changes that a peer does not take
 //! ```
@@ -15,6 +16,7 @@ mod direct;
 mod make_way;
 mod merge;
 mod numbers;
+mod places;
 mod refuse;
 pub(super) mod store;
 mod taken;
