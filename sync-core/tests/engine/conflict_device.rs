@@ -208,6 +208,25 @@ fn what_is_written_with_a_contested_cell_is_no_less_informed() {
 }
 
 #[test]
+fn a_contested_cell_keeps_the_time_at_which_it_was_written() {
+    let mut world = World::new(&[]);
+    let write = |device: &Device, column: &str, value: &str| {
+        device.app.execute(&format!("UPDATE note SET {column} = ?1"), [value]).unwrap();
+        pause();
+    };
+    write(&world.b, "title", "b");
+    write(&world.a, "title", "a");
+    session(&world.b, &mut world.hub);
+    only_pull(&world.a, &mut world.hub);
+    write(&world.a, "title", "a2");
+    write(&world.b, "title", "b2");
+    // Folded together with the older one.
+    write(&world.a, "body", "later");
+    world.settle();
+    assert_eq!((title(&world.a.app), title(&world.b.app)), ("b2".to_owned(), "b2".to_owned()));
+}
+
+#[test]
 fn what_a_file_lost_before_the_hub_had_it_is_logged_and_judged_all_the_same() {
     for (strategy, shown) in [(Strategy::ClientWins, "a"), (Strategy::LastWriteWins, "b")] {
         let mut world = World::new(&[("title", strategy)]);

@@ -157,6 +157,8 @@ struct Folding<'e> {
     left: Left,
     /// Own cells of which a peer has another that was never seen here.
     contested: BTreeSet<(u32, u32, RowId)>,
+    /// How many such were written so far.
+    apart: u64,
 }
 
 impl<'e> Folding<'e> {
@@ -178,7 +180,19 @@ impl<'e> Folding<'e> {
             .collect();
         let (touched, left) = (Touched::new(), Left::new());
         let contested = conflict::contested(engine)?;
-        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left, contested })
+        Ok(Folding {
+            engine,
+            site,
+            start,
+            top: start,
+            seq: None,
+            waiting,
+            touched,
+            parents,
+            left,
+            contested,
+            apart: 0,
+        })
     }
 
     /// The version of what was written at a time: above all that was known before this fold.
@@ -199,10 +213,13 @@ impl<'e> Folding<'e> {
         }
     }
 
-    /// A version that nothing else has which was written until now: what was known to a write is told by its clock.
-    fn apart(&mut self) -> Version {
-        self.top = self.top.next();
-        Version::new(self.top, self.site)
+    /// Makes versions of one millisecond that nothing else has: what was known to a write is told by its clock. The
+    /// upper half of the ticks is for these; a version is raised above another by a few.
+    fn set_apart(&mut self) -> impl Fn(Version) -> Version + use<> {
+        const TICKS: u64 = 1 << 15;
+        self.apart = (self.apart + 1) % TICKS;
+        let ticks = TICKS + self.apart;
+        move |version| Version::new(Hlc::from_bits(version.hlc.bits().saturating_add(ticks)), version.site)
     }
 
     fn seq(&mut self) -> u64 {

@@ -327,8 +327,12 @@ impl<'f, 'e> Settling<'f, 'e> {
             |column: &&u32| self.cells.is_written(&is_contested, **column) && clock.column(**column).1 == seq;
         let columns: Vec<u32> = self.cells.local.iter().filter(is_apart).copied().collect();
         if !columns.is_empty() {
-            let version = self.folding.apart();
-            columns.into_iter().for_each(|column| clock.set_column(column, version, seq));
+            let apart = self.folding.set_apart();
+            for column in columns {
+                let version = apart(clock.column(column).0);
+                self.folding.top = self.folding.top.max(version.hlc);
+                clock.set_column(column, version, seq);
+            }
         }
         Ok(())
     }
