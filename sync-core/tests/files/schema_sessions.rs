@@ -19,3 +19,19 @@ fn a_column_that_is_dropped_and_added_again_has_its_values() {
     let query = "SELECT title || coalesce(body, '-') FROM note ORDER BY title";
     assert_eq!(world.same(query), ["Ax", "bY", "cz"]);
 }
+
+#[test]
+fn what_goes_by_another_name_is_told_in_the_session_that_told_the_name() {
+    let mut world = World::empty();
+    world.install("CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT)", "wal");
+    world.install("CREATE TABLE memo(id INTEGER PRIMARY KEY, title TEXT)", "wal");
+    world.sql(0, "INSERT INTO note(title) VALUES('a')");
+    world.sql(1, "INSERT INTO memo(title) VALUES('f')");
+    world.settle();
+    world.sql(0, "ALTER TABLE note RENAME TO memo; INSERT INTO memo(title) VALUES('b')");
+    world.settle();
+    assert_eq!(world.same("SELECT title FROM memo ORDER BY 1"), ["a", "b", "f"]);
+    for device in &world.devices {
+        assert_eq!(device.replica.status().unwrap().pending_changes, 0);
+    }
+}

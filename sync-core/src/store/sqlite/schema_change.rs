@@ -87,6 +87,10 @@ fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
     }
     if !found.renamed.is_empty() {
         reload(engine)?;
+        // Others may have had the new name first: what they told under it was kept aside.
+        if renames::apply(engine, shown)? {
+            reload(engine)?;
+        }
     }
     engine.meta.retry_due = engine.meta.retry_due.max(RETRY);
     for (no, ..) in tracked(engine)? {

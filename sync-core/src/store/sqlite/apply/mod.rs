@@ -245,6 +245,7 @@ fn merge_group(
         return Ok(None);
     }
     engine.meta.head = if derived { seq + 1 } else { seq } as i64;
+    let merged = engine.meta.head;
     identity::heard(engine, seq, heard)?;
     if renames {
         shown.extend(schema_change::follow_names(engine)?);
@@ -257,6 +258,7 @@ fn merge_group(
         to: engine.lineage.cursor_at(engine.meta.head as u64),
         delta: Changeset::default(),
         shown: shown.into_rows(&engine.catalog),
-        derived,
+        // What goes by another name now, and what was folded for it, is told anew.
+        derived: derived || engine.meta.head > merged,
     }))
 }
