@@ -1,8 +1,10 @@
 //! Devices on different versions of an application's schema, which sync with each other for weeks.
 
 use crate::replica_support::{Device, scope};
+use pocketsync_core::conflict::{ConflictFilter, Winner, Written};
 use pocketsync_core::store::sqlite::SchemaWarning;
 use pocketsync_core::store::{Store, StoreReply, StoreRequest};
+use pocketsync_core::value::Value;
 
 const NOTES: &str = "CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, body TEXT)";
 
@@ -139,6 +141,24 @@ fn a_device_that_never_had_the_old_name_is_told_of_it() {
     for (device, column) in [(&new, "heading"), (&old, "title"), (&fresh, "heading")] {
         assert_eq!(device.rows(&format!("SELECT {column} FROM note ORDER BY 1")), ["A", "F"]);
     }
+}
+
+#[test]
+fn what_was_hidden_under_another_name_is_in_the_log() {
+    let new = Device::new(NOTES);
+    let fresh = Device::new("CREATE TABLE note(id INTEGER PRIMARY KEY, heading TEXT, body TEXT)");
+    sql(&new, "INSERT INTO note(title) VALUES('a')");
+    fresh.pull(&new);
+    assert_eq!(fresh.rows("SELECT coalesce(heading, '-') FROM note"), ["-"]);
+    sql(&fresh, "UPDATE note SET heading = 'h'");
+    sql(&new, "ALTER TABLE note RENAME COLUMN title TO heading");
+    exchange(&[&new, &fresh]);
+    for device in [&new, &fresh] {
+        assert_eq!(device.rows("SELECT heading FROM note"), ["h"]);
+    }
+    let log = fresh.replica.conflicts(&ConflictFilter::default()).unwrap();
+    assert_eq!(log.len(), 1);
+    assert_eq!((&log[0].came.what, log[0].winner), (&Written::Value(Value::text("a")), Winner::Here));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::apply::{self, Shown};
 use super::super::catalog::Table;
 use super::super::catalog_load;
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::names;
 use super::super::refs;
@@ -16,6 +17,7 @@ use super::table::Renames;
 use crate::change::RowChange;
 use crate::clock::Version;
 use crate::id::RowId;
+use crate::merge::Cell;
 use crate::store::{Record, RecordCell, StoreError};
 
 /// Gives the tables and columns of this file the names that others know them by, as far as the
@@ -137,7 +139,7 @@ fn join_columns(engine: &mut Engine, table: &Table, from: u32, end: &str) -> Res
     let waiting = shadowed_rows(engine, table.no, gone)?;
     let mut changed = false;
     for id in waiting {
-        changed |= join_shadow(engine, table.no, &id, (gone, kept), seq)?;
+        changed |= join_shadow(engine, table, &id, (gone, kept, end), seq)?;
     }
     changed |= inherit(engine, table, (gone, kept), seq)?;
     changed |= join_records(engine, table.no, (gone, kept), seq)?;
@@ -171,11 +173,12 @@ fn shadowed_rows(engine: &Engine, table: u32, column: u32) -> Result<Vec<RowId>,
 /// A shown row that has a value which waits for a column that is here under another number.
 fn join_shadow(
     engine: &mut Engine,
-    table: u32,
+    shown: &Table,
     id: &RowId,
-    (gone, kept): (u32, u32),
+    (gone, kept, name): (u32, u32, &str),
     seq: u64,
 ) -> Result<bool, StoreError> {
+    let table = shown.no;
     let shadows = refs::shadows(engine, table, id)?;
     refs::remove_shadow(engine, table, id, gone)?;
     let Some(key) = refs::local_key(engine, table, id)? else { return Ok(false) };
@@ -183,6 +186,10 @@ fn join_shadow(
     let Some(value) = shadows.get(&gone) else { return Ok(false) };
     let ((version, _), (held, held_seq)) = (clock.column(gone), clock.column(kept));
     let wins = held_seq == 0 || version > held;
+    if held_seq != 0 && clock.life.covers(version) && clock.life.covers(held) {
+        let hidden = Cell { version, value: value.clone() };
+        conflict::log_joined(engine, shown, (id, &key), (kept, name), held, &hidden)?;
+    }
     if wins {
         // Shown where it belongs by the look at what waits that follows.
         refs::put_shadow(engine, table, id, kept, value)?;
