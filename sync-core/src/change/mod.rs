@@ -71,12 +71,14 @@ impl Changeset {
         self.versions().map(|version| version.hlc).max().unwrap_or_default()
     }
 
+    /// Every row in it, in order of appearance.
+    pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
+        self.tables.iter().flat_map(|table| &table.rows)
+    }
+
     /// Every version in it, in order of appearance.
     pub fn versions(&self) -> impl Iterator<Item = Version> + '_ {
-        self.tables
-            .iter()
-            .flat_map(|table| &table.rows)
-            .flat_map(|row| row.life.versions().chain(row.cells.iter().map(|cell| cell.version)))
+        self.rows().flat_map(|row| row.life.versions().chain(row.cells.iter().map(|cell| cell.version)))
     }
 }
 

@@ -23,8 +23,7 @@ impl Fitness {
 
     /// Says why these changes cannot be taken.
     pub(super) fn check(&self, changeset: &Changeset) -> Result<(), (ErrorCode, String)> {
-        let rows = changeset.tables.iter().flat_map(|table| &table.rows);
-        let largest = rows.map(RowChange::weight).max().unwrap_or(0);
+        let largest = changeset.rows().map(RowChange::weight).max().unwrap_or(0);
         if largest > self.max_row_bytes {
             let message =
                 format!("a row of {largest} bytes; this side takes rows of up to {}", self.max_row_bytes);

@@ -148,8 +148,7 @@ impl Session {
             batch.lasts.push(push.last);
             batch.bytes += cost(&push.body);
             batch.rows += changeset.row_count();
-            let rows = changeset.tables.iter().flat_map(|table| &table.rows);
-            weight += rows.map(RowChange::weight).sum::<usize>();
+            weight += changeset.rows().map(RowChange::weight).sum::<usize>();
             chunks.push(Chunk {
                 peer,
                 lineage: Arc::clone(&inbound.lineage),

@@ -114,7 +114,7 @@ impl Sites {
                 last = Some(version);
             }
         }
-        changeset.tables.iter().flat_map(|table| &table.rows).for_each(|row| self.learn_row(&row.id));
+        changeset.rows().for_each(|row| self.learn_row(&row.id));
     }
 
     /// The entries to write, and forgets that they were to be.

@@ -222,17 +222,21 @@ fn what_a_device_lost_before_the_hub_had_it_is_judged_all_the_same() {
     }
 }
 
+/// What b wrote comes to a, and loses; something else comes with it, and is shown.
+fn hide_from_a(world: &mut World) {
+    world.set('b', "a", 2);
+    world.sync('b');
+    world.set('a', "a", 1);
+    world.set('b', "b", 8);
+    world.sync('b');
+    push(&mut world.hub, &mut world.a);
+}
+
 #[test]
 fn a_write_over_a_winner_that_hid_another_value_does_not_know_of_it() {
     for (strategy, shown) in [("hub_wins", 2), ("client_wins", 3)] {
         for mut world in worlds(&[("", "strategy", strategy)], None) {
-            world.set('b', "a", 2);
-            world.sync('b');
-            world.set('a', "a", 1);
-            // It comes, and loses; something else comes with it, and is shown.
-            world.set('b', "b", 8);
-            world.sync('b');
-            push(&mut world.hub, &mut world.a);
+            hide_from_a(&mut world);
             world.set('a', "a", 3);
             assert_eq!(world.cell("a"), shown, "{strategy}");
             let log = world.hub.log();
@@ -244,13 +248,7 @@ fn a_write_over_a_winner_that_hid_another_value_does_not_know_of_it() {
 #[test]
 fn what_was_hidden_from_a_write_is_told_whichever_piece_it_is_in() {
     for mut world in worlds(&[("", "strategy", "hub_wins")], None) {
-        world.set('b', "a", 2);
-        world.sync('b');
-        world.set('a', "a", 1);
-        // It comes, and loses; something else comes with it, and is shown.
-        world.set('b', "b", 8);
-        world.sync('b');
-        push(&mut world.hub, &mut world.a);
+        hide_from_a(&mut world);
         world.now += 10;
         let now = world.now;
         world.a.write(&scope(), now, |tx| tx.update("t", &key(1), &[("a", Value::Integer(3))]));

@@ -32,7 +32,7 @@ fn take(records: &mut impl Records, scope: &Scope, chunk: Chunk) -> Result<Chunk
         drop_staged(records, site, &mut peer)?;
     }
     records.state_mut().sites.learn(&changeset);
-    let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
+    let bytes: usize = changeset.rows().map(RowChange::weight).sum();
     let staged = usize::try_from(peer.staged_bytes).unwrap_or(usize::MAX);
     peer.held = to;
     if peer.lineage != *lineage {

@@ -60,10 +60,7 @@ fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
     if !found.renamed.is_empty() {
         renames::ensure(&engine.conn)?;
     }
-    reload(engine)?;
-    if renames::apply(engine, shown)? {
-        reload(engine)?;
-    }
+    reload_named(engine, shown)?;
     for no in std::mem::take(&mut found.rekeyed) {
         found.adopted.extend(rekey::begin(engine, no)?);
     }
@@ -86,11 +83,8 @@ fn refit(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
         renames::record(&engine.conn, table, column, known_as)?;
     }
     if !found.renamed.is_empty() {
-        reload(engine)?;
         // Others may have had the new name first: what they told under it was kept aside.
-        if renames::apply(engine, shown)? {
-            reload(engine)?;
-        }
+        reload_named(engine, shown)?;
     }
     engine.meta.retry_due = engine.meta.retry_due.max(RETRY);
     for (no, ..) in tracked(engine)? {
@@ -194,6 +188,15 @@ pub(super) fn follow_names(engine: &mut Engine) -> Result<Shown, StoreError> {
     }
     shown.extend(park::retry(engine)?);
     Ok(shown)
+}
+
+/// Reads the catalog anew, by the names that others know.
+fn reload_named(engine: &mut Engine, shown: &mut Shown) -> Result<(), StoreError> {
+    reload(engine)?;
+    if renames::apply(engine, shown)? {
+        reload(engine)?;
+    }
+    Ok(())
 }
 
 /// Reads the catalog anew.

@@ -74,7 +74,7 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
     let fresh = Fresh::before(&engine.sites, &changeset, engine.site());
     engine.sites.learn(&changeset);
     engine.meta.see(changeset.max_hlc());
-    let bytes: usize = changeset.tables.iter().flat_map(|table| &table.rows).map(RowChange::weight).sum();
+    let bytes: usize = changeset.rows().map(RowChange::weight).sum();
     let staged = staging::staged_bytes(engine, peer)?;
     held.cursor = to;
     let outcome = match place(staged, held.catching_up, bytes, last) {

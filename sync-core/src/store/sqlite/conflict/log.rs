@@ -68,7 +68,8 @@ pub(super) fn supersede(engine: &Engine, decided: &LoggedConflict, own: &OwnCell
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<LoggedConflict, StoreError> {
+/// An entry, of the columns `id, logged_ms, body` that a row begins with.
+pub(super) fn read(row: &Row<'_>) -> Result<LoggedConflict, StoreError> {
     let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
     let body = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
     Ok(LoggedConflict::decode(number(0)?, number(1)?, body)?)

@@ -1,4 +1,4 @@
-//! What a row held that waited to be shown when another one was inserted under its key.
+//! Two writes of one cell that met here, of which the application could not see one.
 
 use super::super::catalog::Table;
 use super::super::engine::Engine;
@@ -22,29 +22,10 @@ pub(in super::super) fn log_joined(
     held: Version,
     came: &Cell,
 ) -> Result<(), StoreError> {
-    let Some(position) = table.position(column) else { return Ok(()) };
-    let Some(local) = table_sql::read(engine, table, at)?.get(position).cloned() else { return Ok(()) };
-    let value = match &table.columns[position].reference {
-        Some(reference) => refs::to_global(engine, reference, &local)?,
-        None => local,
-    };
-    if value == came.value || held == came.version {
-        return Ok(());
-    }
-    let conflict = LoggedConflict {
-        id: 0,
-        logged_ms: held.hlc.max(came.version.hlc).ms(),
-        table: engine.wire_table_name(table.no)?,
-        row: id.clone(),
-        column: Some(name.to_owned()),
-        here: Write::new(Written::Value(value), held),
-        came: Write::new(Written::Value(came.value.clone()), came.version),
-        winner: if came.version > held { Winner::Came } else { Winner::Here },
-        rule: Strategy::default().as_str().to_owned(),
-        open: false,
-    };
-    let by = engine.sites.ordinal(came.version.site);
-    log::put(engine, by, &conflict, None)
+    let Some(position) = table.position(column).filter(|_| held != came.version) else { return Ok(()) };
+    let shown = table_sql::read(engine, table, at)?;
+    let Some(local) = shown.get(position) else { return Ok(()) };
+    log_hidden(engine, table, (id, name), (position, local, held), came)
 }
 
 /// Logs what `record` held of a row, whose key was inserted anew at `version` by an application that could not see it.
@@ -55,39 +36,45 @@ pub(in super::super) fn log_replaced(
     record: &Record,
     version: Version,
 ) -> Result<(), StoreError> {
-    let name = engine.wire_table_name(table.no)?;
     let shown = table_sql::read(engine, table, at)?;
     for (&column, held) in record.cells.iter().filter(|(_, held)| record.life.covers(held.cell.version)) {
         let Some(position) = table.position(column).filter(|_| !table.merges.contains_key(&column)) else {
             continue;
         };
-        let (Some(local), Some(column_name)) =
-            (shown.get(position), engine.wire_column_name(table.no, column)?)
-        else {
-            continue;
-        };
-        let value = match &table.columns[position].reference {
-            Some(reference) => refs::to_global(engine, reference, local)?,
-            None => local.clone(),
-        };
-        if value == held.cell.value {
-            continue;
+        if let (Some(local), Some(name)) = (shown.get(position), engine.wire_column_name(table.no, column)?) {
+            log_hidden(engine, table, (id, &name), (position, local, version), &held.cell)?;
         }
-        let came = Write::new(Written::Value(held.cell.value.clone()), held.cell.version);
-        let conflict = LoggedConflict {
-            id: 0,
-            logged_ms: version.hlc.ms(),
-            table: name.clone(),
-            row: id.clone(),
-            column: Some(column_name),
-            here: Write::new(Written::Value(value), version),
-            came,
-            winner: Winner::Here,
-            rule: Strategy::default().as_str().to_owned(),
-            open: false,
-        };
-        let by = engine.sites.ordinal(held.cell.version.site);
-        log::put(engine, by, &conflict, None)?;
     }
     Ok(())
+}
+
+/// Logs that a table shows a value, written at `version`, and that `hidden` was of the same cell.
+fn log_hidden(
+    engine: &mut Engine,
+    table: &Table,
+    (id, name): (&RowId, &str),
+    (position, local, version): (usize, &Value, Version),
+    hidden: &Cell,
+) -> Result<(), StoreError> {
+    let value = match &table.columns[position].reference {
+        Some(reference) => refs::to_global(engine, reference, local)?,
+        None => local.clone(),
+    };
+    if value == hidden.value {
+        return Ok(());
+    }
+    let conflict = LoggedConflict {
+        id: 0,
+        logged_ms: version.hlc.max(hidden.version.hlc).ms(),
+        table: engine.wire_table_name(table.no)?,
+        row: id.clone(),
+        column: Some(name.to_owned()),
+        here: Write::new(Written::Value(value), version),
+        came: Write::new(Written::Value(hidden.value.clone()), hidden.version),
+        winner: if hidden.version > version { Winner::Came } else { Winner::Here },
+        rule: Strategy::default().as_str().to_owned(),
+        open: false,
+    };
+    let by = engine.sites.ordinal(hidden.version.site);
+    log::put(engine, by, &conflict, None)
 }

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::super::engine::Engine;
 use super::super::extract::Delta;
 use super::super::park::row::Row;
+use super::log;
 use crate::change::{CellChange, RowChange};
 use crate::clock::{Hlc, Version};
 use crate::conflict::{LoggedConflict, Winner, Written};
@@ -23,16 +24,13 @@ fn clashes(
 ) -> Result<Vec<(u32, u32, u64, LoggedConflict)>, StoreError> {
     let Some(ordinal) = engine.sites.existing(peer) else { return Ok(Vec::new()) };
     let mut statement = engine.conn.prepare_cached(
-        "SELECT tbl, col, known, id, logged_ms, body FROM __pocketsync_conflict
+        "SELECT id, logged_ms, body, tbl, col, known FROM __pocketsync_conflict
          WHERE own_seq > ?1 AND peer = ?2 AND winner = ?3 ORDER BY id",
     )?;
     let mut rows = statement.query(params![base as i64, ordinal as i64, winner.as_str()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
-        let body = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
-        let conflict = LoggedConflict::decode(number(3)?, number(4)?, body)?;
-        found.push((row.get(0)?, row.get(1)?, number(2)?, conflict));
+        found.push((row.get(3)?, row.get(4)?, row.get::<_, i64>(5)? as u64, log::read(row)?));
     }
     Ok(found)
 }
@@ -59,17 +57,14 @@ pub(in super::super) fn tell_lost(
 /// again knows less of that peer's than the time of its write says.
 pub(in super::super) fn contested(engine: &Engine) -> Result<BTreeSet<(u32, u32, RowId)>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
-        "SELECT tbl, col, id, logged_ms, body FROM __pocketsync_conflict
+        "SELECT id, logged_ms, body, tbl, col FROM __pocketsync_conflict
          WHERE winner = ?1 AND own_seq > (SELECT acked_seq FROM __pocketsync_peer WHERE site = peer)
            AND own_seq > (SELECT min(acked_seq) FROM __pocketsync_peer)",
     )?;
     let mut rows = statement.query([Winner::Here.as_str()])?;
     let mut found = BTreeSet::new();
     while let Some(row) = rows.next()? {
-        let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
-        let body = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-        let conflict = LoggedConflict::decode(number(2)?, number(3)?, body)?;
-        found.insert((row.get(0)?, row.get(1)?, conflict.row));
+        found.insert((row.get(3)?, row.get(4)?, log::read(row)?.row));
     }
     Ok(found)
 }

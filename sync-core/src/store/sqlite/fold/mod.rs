@@ -8,7 +8,7 @@
 //! displaced  rows whose key means another row
 //! freed      integers that REPLACE freed, and that others have since
 //! columns    versions of one row's columns     writes   clocks on their way to the file
-//! merged     what writes make of columns that merge
+//! merged     what writes make of columns that merge   contested  cells of which a peer has another
 //! ```
 //!
 //! No value of the user's is read, but in columns that merge: whether a row exists now is asked in the statement that reads
@@ -16,6 +16,7 @@
 //! what it sees are whole committed transactions.
 
 mod columns;
+mod contested;
 mod displaced;
 mod freed;
 mod journal;
@@ -31,7 +32,6 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
-use super::conflict;
 use super::engine::Engine;
 use super::system::flag;
 use crate::clock::{Hlc, Version};
@@ -39,6 +39,7 @@ use crate::conflict::RULES_TABLE;
 use crate::id::{RowId, SiteId};
 use crate::store::StoreError;
 use crate::value::Value;
+use contested::Contested;
 use journal::{Entry, Form, Key, read_entries};
 use moves::Present;
 use settle::Settling;
@@ -155,10 +156,7 @@ struct Folding<'e> {
     /// The tables that others refer to.
     parents: BTreeSet<u32>,
     left: Left,
-    /// Own cells of which a peer has another that was never seen here.
-    contested: BTreeSet<(u32, u32, RowId)>,
-    /// How many such were written so far.
-    apart: u64,
+    contested: Contested,
 }
 
 impl<'e> Folding<'e> {
@@ -179,20 +177,8 @@ impl<'e> Folding<'e> {
             })
             .collect();
         let (touched, left) = (Touched::new(), Left::new());
-        let contested = conflict::contested(engine)?;
-        Ok(Folding {
-            engine,
-            site,
-            start,
-            top: start,
-            seq: None,
-            waiting,
-            touched,
-            parents,
-            left,
-            contested,
-            apart: 0,
-        })
+        let contested = Contested::read(engine)?;
+        Ok(Folding { engine, site, start, top: start, seq: None, waiting, touched, parents, left, contested })
     }
 
     /// The version of what was written at a time: above all that was known before this fold.
@@ -211,15 +197,6 @@ impl<'e> Folding<'e> {
             }
             _ => version,
         }
-    }
-
-    /// Makes versions of one millisecond that nothing else has: what was known to a write is told by its clock. The
-    /// upper half of the ticks is for these; a version is raised above another by a few.
-    fn set_apart(&mut self) -> impl Fn(Version) -> Version + use<> {
-        const TICKS: u64 = 1 << 15;
-        self.apart = (self.apart + 1) % TICKS;
-        let ticks = TICKS + self.apart;
-        move |version| Version::new(Hlc::from_bits(version.hlc.bits().saturating_add(ticks)), version.site)
     }
 
     fn seq(&mut self) -> u64 {

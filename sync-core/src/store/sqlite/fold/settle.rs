@@ -290,7 +290,11 @@ impl<'f, 'e> Settling<'f, 'e> {
             let key = self.cells.integer_key;
             self.cells.write(&mut clock, |column| Some(column) == key, version, seq);
         }
-        self.set_apart(&work, known, &mut clock, seq)?;
+        if !self.folding.contested.is_empty() {
+            let id = self.known_id(&work, known)?;
+            let apart = self.folding.contested.set_apart((self.table.no, &id), &self.cells, &mut clock, seq);
+            self.folding.top = self.folding.top.max(apart.unwrap_or_default());
+        }
         if self.merged.is_some() {
             self.merge_columns(&work, known, &mut clock, seq)?;
         }
@@ -306,33 +310,6 @@ impl<'f, 'e> Settling<'f, 'e> {
             self.writes.fresh.push(put)
         } else {
             self.writes.changed.push(put)
-        }
-        Ok(())
-    }
-
-    /// Contested cells that were written have a version of their own: of what was written with them, more was known.
-    fn set_apart(
-        &mut self,
-        work: &Work,
-        known: &Known,
-        clock: &mut RowClock,
-        seq: u64,
-    ) -> Result<(), StoreError> {
-        if self.folding.contested.is_empty() {
-            return Ok(());
-        }
-        let (table, id) = (self.table.no, self.known_id(work, known)?);
-        let is_contested = |column| self.folding.contested.contains(&(table, column, id.clone()));
-        let is_apart =
-            |column: &&u32| self.cells.is_written(&is_contested, **column) && clock.column(**column).1 == seq;
-        let columns: Vec<u32> = self.cells.local.iter().filter(is_apart).copied().collect();
-        if !columns.is_empty() {
-            let apart = self.folding.set_apart();
-            for column in columns {
-                let version = apart(clock.column(column).0);
-                self.folding.top = self.folding.top.max(version.hlc);
-                clock.set_column(column, version, seq);
-            }
         }
         Ok(())
     }

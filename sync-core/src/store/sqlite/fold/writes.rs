@@ -1,12 +1,11 @@
 //! Clocks to be written: collected, so that each statement is prepared once for many rows.
 
-use rusqlite::params_from_iter;
+use rusqlite::{Statement, params_from_iter};
 
 use super::super::engine::Engine;
 use super::super::refs::{ClockSql, bound};
 use super::journal::Key;
 use crate::store::StoreError;
-use crate::value::Value;
 
 /// A clock to be stored.
 #[derive(Debug)]
@@ -65,19 +64,7 @@ fn set(engine: &Engine, sql: &str, puts: Vec<Put>, missing: &mut Vec<Put>) -> Re
     }
     let mut statement = engine.conn.prepare_cached(sql)?;
     for put in puts {
-        let seq = put.seq as i64;
-        let found = match &put.key {
-            Key::Integer(key) => statement.execute((key, seq, &put.clock))?,
-            Key::Values(values) => {
-                for (n, part) in bound(values).enumerate() {
-                    statement.raw_bind_parameter(n + 1, part)?;
-                }
-                statement.raw_bind_parameter(values.len() + 1, seq)?;
-                statement.raw_bind_parameter(values.len() + 2, &put.clock)?;
-                statement.raw_execute()?
-            }
-        };
-        if found == 0 {
+        if execute(&mut statement, &put, false)? == 0 {
             missing.push(put);
         }
     }
@@ -90,14 +77,30 @@ fn put(engine: &Engine, sql: &str, puts: Vec<Put>) -> Result<(), StoreError> {
     }
     let mut statement = engine.conn.prepare_cached(sql)?;
     for put in puts {
-        let seq = put.seq as i64;
-        match put.key {
-            Key::Integer(key) => statement.execute((key, put.id, seq, put.clock))?,
-            Key::Values(values) => {
-                let rest = [Value::Integer(seq), Value::Blob(put.clock)];
-                statement.execute(params_from_iter(bound(&values).chain(bound(&rest))))?
-            }
-        };
+        execute(&mut statement, &put, matches!(put.key, Key::Integer(_)))?;
     }
     Ok(())
+}
+
+/// Says how many clocks there were to write.
+fn execute(statement: &mut Statement<'_>, put: &Put, with_id: bool) -> rusqlite::Result<usize> {
+    let keys = match &put.key {
+        Key::Integer(key) => {
+            statement.raw_bind_parameter(1, key)?;
+            1
+        }
+        Key::Values(values) => {
+            for (n, part) in bound(values).enumerate() {
+                statement.raw_bind_parameter(n + 1, part)?;
+            }
+            values.len()
+        }
+    };
+    if with_id {
+        statement.raw_bind_parameter(keys + 1, &put.id)?;
+    }
+    let rest = keys + usize::from(with_id);
+    statement.raw_bind_parameter(rest + 1, put.seq as i64)?;
+    statement.raw_bind_parameter(rest + 2, &put.clock)?;
+    statement.raw_execute()
 }

@@ -15,7 +15,7 @@ impl Fresh {
     pub(crate) fn before(sites: &Sites, changeset: &Changeset, us: SiteId) -> Self {
         let mut known = BTreeMap::new();
         let mut last = None;
-        for row in changeset.tables.iter().flat_map(|table| &table.rows) {
+        for row in changeset.rows() {
             let RowId::Surrogate { site, .. } = row.id else { continue };
             // Of rows of our own there is another count.
             if site != us && last.replace(site) != Some(site) {
