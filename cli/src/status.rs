@@ -62,7 +62,7 @@ fn told(status: &ReplicaStatus) -> String {
     for tracked in &status.tables {
         let note = match (tracked.missing, tracked.suspect) {
             (true, _) => "gone from the schema; its rows were not deleted elsewhere",
-            (false, true) => "found without its triggers; it will be compared",
+            (false, true) => "found without its triggers; compared as peers tell what they have",
             (false, false) => told_apart_by(tracked.identity),
         };
         table.row(vec![Cell::text(&tracked.name), Cell::number(grouped(tracked.rows)), Cell::text(note)]);

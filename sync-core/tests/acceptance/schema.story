@@ -118,6 +118,17 @@ a migrates: CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT);
 sync
 all: SELECT title FROM note ORDER BY id => ONE | TWO
 
+== A rebuild that changes values, and an edit after it that nobody saw: they are found and sent
+given CREATE TABLE note(id INTEGER PRIMARY KEY, title TEXT, body TEXT);
+a: INSERT INTO note(title, body) VALUES('one', 'x'), ('two', 'x')
+sync
+a: CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT, body TEXT);
+    INSERT INTO fresh SELECT id, upper(title), body FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note;
+    UPDATE note SET body = 'a' WHERE title = 'ONE'
+b: UPDATE note SET body = 'b' WHERE title = 'two'
+sync
+all: SELECT title, body FROM note ORDER BY id => ONE a | TWO b
+
 == Another primary key
 given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT);
 a: INSERT INTO note VALUES('x', 'one')

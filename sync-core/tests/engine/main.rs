@@ -34,6 +34,7 @@ mod replica_upgrade;
 mod replicas_converge;
 mod schema_migrate;
 mod schema_random;
+mod schema_suspect;
 mod schema_versions;
 mod speed;
 mod sqlite_diff;

@@ -1,7 +1,7 @@
 //! One connection to the user's file, and the state that goes with it.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
@@ -44,6 +44,8 @@ pub struct Engine {
     pub(crate) has_aliases: Cell<Option<bool>>,
     /// The peers that have sessions with us under a name that is not ours any more.
     pub(crate) left: BTreeSet<SiteId>,
+    /// Where the peers' logs ended when they introduced themselves last.
+    pub(crate) met_at: BTreeMap<SiteId, u64>,
 }
 
 impl Engine {

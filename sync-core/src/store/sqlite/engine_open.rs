@@ -37,6 +37,7 @@ impl Engine {
             shown_by_folds: Default::default(),
             has_aliases: Default::default(),
             left: Default::default(),
+            met_at: Default::default(),
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;

@@ -54,6 +54,9 @@ meta! {
     schema_version,
     /// Which triggers were laid: a number that is raised with their SQL.
     triggers,
+    /// The last log number that was handed to anyone when a table was found without its triggers: up to it, the table may
+    /// show other values than were told.
+    told_seq,
     /// Whether the schema changed since the rows that wait were last looked at (0 or 1).
     retry_due,
 }

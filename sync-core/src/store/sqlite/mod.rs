@@ -14,6 +14,7 @@
 //! refs        rows, ids and what is kept of them   identity who we are, whom we met, forks
 //! migrate     a migration that the engine runs itself   affinity  what a column makes of a value
 //! schema_change  a migration by anybody, followed    schema_notes  what it left open
+//! suspect     what was written while a table had no triggers
 //! names       what things are called here          renames  names that mean the same, told to all
 //! rules       the synced table of the rules about conflicts
 //! merging     columns whose values are made of what each site contributed
@@ -75,6 +76,7 @@ mod schema_change;
 mod schema_notes;
 mod schema_sql;
 mod staging;
+mod suspect;
 #[doc(hidden)]
 pub mod system;
 #[doc(hidden)]

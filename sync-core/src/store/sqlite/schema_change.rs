@@ -8,7 +8,6 @@ use super::apply::Shown;
 use super::catalog_load::{self, local_table_number};
 use super::engine::Engine;
 use super::fold;
-use super::identity;
 use super::introspect::{self, RawTable};
 use super::merging;
 use super::names::{self, LocalNames};
@@ -16,6 +15,7 @@ use super::park;
 use super::renames::{self, Renames};
 use super::rules;
 use super::schema_notes::{self, Kind};
+use super::suspect;
 use super::system::{FORMAT, PREFIX};
 use super::tracking::{
     TRIGGERS, audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey,
@@ -34,8 +34,8 @@ const READ_AGAIN: i64 = 2;
 ///
 /// Every transaction of the engine begins with it, so that the rest of the engine always sees a
 /// catalog that fits. A table that lost its triggers is marked as suspect: rows that came or went
-/// meanwhile are found and journaled, changed values are not. The rows of a table that was seen to
-/// be gone were not deleted: when it is back, they come again from others.
+/// meanwhile are found and journaled, changed values when peers [tell the former ones](suspect). The
+/// rows of a table that was seen to be gone were not deleted: when it is back, they come again from others.
 ///
 /// # Errors
 /// When the schema cannot be read, or the file not written.
@@ -130,6 +130,7 @@ fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
         // A table of ours was made a moment ago.
         if laid.was_bare && table.name != renames::TABLE {
             register::mark(&engine.conn, table.no, register::SUSPECT)?;
+            engine.meta.told_seq = engine.meta.told_seq.max(engine.meta.offered_seq);
         }
         if laid.was_bare {
             bare.push(table);
@@ -142,9 +143,7 @@ fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
         }
     }
     for table in bare {
-        let is_new = |no: &u32| found.new.contains(&(table.no, *no));
-        let new = table.columns.iter().map(|column| column.no).filter(is_new).collect::<Vec<_>>();
-        filled_columns::adopt(engine, &table, &new)?;
+        filled_columns::adopt(engine, &table)?;
     }
     Ok(())
 }
@@ -164,9 +163,7 @@ pub(crate) fn settle(engine: &mut Engine) -> Result<Shown, StoreError> {
 
 /// The same, when all is folded.
 pub(super) fn finish(engine: &mut Engine) -> Result<Shown, StoreError> {
-    if engine.meta.retry_due == READ_AGAIN {
-        identity::read_again(engine)?;
-    }
+    suspect::ask(engine, engine.meta.retry_due == READ_AGAIN)?;
     let shown = park::retry(engine)?;
     if rules::exists(&engine.conn)? {
         merging::refresh(engine)?;

@@ -36,7 +36,7 @@ impl Kind {
 #[non_exhaustive]
 pub enum SchemaWarning {
     /// A table was rebuilt where our triggers could not see it: values that were changed in place
-    /// meanwhile are not sent.
+    /// meanwhile are found as the peers tell what they have.
     Suspect {
         /// The table.
         table: String,
@@ -89,8 +89,8 @@ impl fmt::Display for SchemaWarning {
             SchemaWarning::Suspect { table } => write!(
                 f,
                 "table {table} was without its triggers for a while (a rebuild); rows that came or went were \
-                 found, values that were changed in place were not: if none were, call trust; if some were, write \
-                 them once more"
+                 found, values that were changed in place are found when all peers have told what they have: sync \
+                 with them. If there is none any more, call trust"
             ),
             SchemaWarning::Missing { table } => write!(
                 f,
@@ -166,8 +166,8 @@ pub(super) fn warnings(conn: &Connection) -> rusqlite::Result<Vec<SchemaWarning>
     let names = LocalNames::load(conn)?;
     let present = introspect::synced_table_names(conn)?;
     let mut warnings = Vec::new();
-    let mut statement =
-        conn.prepare_cached("SELECT no, name, tracked, suspect = 1 FROM __pocketsync_table ORDER BY no")?;
+    let mut statement = conn
+        .prepare_cached("SELECT no, name, tracked, suspect IN (1, 3) FROM __pocketsync_table ORDER BY no")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (no, wire_name): (u32, String) = (row.get(0)?, row.get(1)?);

@@ -36,11 +36,12 @@ use super::renames;
 use super::rules;
 use super::schema_change;
 use super::staging;
+use super::suspect;
 use crate::change::{Changeset, RowChange};
 use crate::store::{
     Chunk, ChunkOutcome, Committed, Placement, StoreError, begins_again, check_columns, place,
 };
-pub(super) use numbers::column_number;
+pub(super) use numbers::{column_number, numbers};
 pub(super) use refuse::{refuse, retry};
 pub use store::Shown;
 
@@ -55,9 +56,12 @@ const BATCH: usize = 4096;
 /// # Errors
 /// When a changeset is not well-formed, or the file cannot be read or written. The transaction is
 /// to be rolled back then.
-pub fn run(engine: &mut Engine, chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
+pub fn run(engine: &mut Engine, mut chunks: Vec<Chunk>) -> Result<Vec<ChunkOutcome>, StoreError> {
     chunks.iter().try_for_each(|chunk| check_columns(&chunk.changeset, str::to_ascii_lowercase))?;
     super::fold::run(engine)?;
+    if suspect::journal(engine, chunks.iter_mut().map(|chunk| &mut chunk.changeset))? {
+        super::fold::run(engine)?;
+    }
     chunks.into_iter().map(|chunk| take(engine, chunk)).collect()
 }
 
@@ -98,6 +102,7 @@ fn take(engine: &mut Engine, chunk: Chunk) -> Result<ChunkOutcome, StoreError> {
         }
     };
     staging::put_held(engine, peer, &held, &lineage)?;
+    suspect::heard_all(engine, peer)?;
     Ok(outcome)
 }
 
@@ -176,7 +181,7 @@ fn merge_group(
     let mut sources: Vec<Vec<u32>> = Vec::new();
     let mut rows: BTreeMap<u32, Vec<(usize, RowChange)>> = BTreeMap::new();
     for changes in group.into_iter().flat_map(|changeset| changeset.tables) {
-        let (table_no, columns) = numbers::numbers(engine, &changes)?;
+        let (table_no, columns) = numbers(engine, &changes)?;
         let mut changed = changes.rows;
         if columns.iter().collect::<BTreeSet<_>>().len() < columns.len() {
             changed.iter_mut().for_each(|row| numbers::one_cell_a_column(row, &columns));

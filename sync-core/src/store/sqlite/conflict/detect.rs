@@ -1,11 +1,12 @@
 //! What of a peer's changes is in conflict with what is here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
 use super::super::identity::{self, Heard};
 use super::super::park::row::Row;
 use super::super::rules;
+use super::super::suspect;
 use super::log::{self, OwnCell};
 use crate::change::{CellChange, RowChange};
 use crate::clock::Version;
@@ -23,6 +24,8 @@ const DELETE_WINS: &str = OnDelete::DeleteWins.as_str();
 /// What the peer does not hold of our own writes, it did not know when it sent these: where both are
 /// of one cell, that is a conflict for sure. So is what the peer wrote itself over a write of ours: that
 /// is a hub's answer to one. While nothing of our own is under way, no row is looked at for it.
+///
+/// What a [suspect] table shows may be our own write.
 #[derive(Debug)]
 pub(in super::super) struct Detector {
     us: SiteId,
@@ -32,6 +35,7 @@ pub(in super::super) struct Detector {
     /// How much of the peer's log was known before this group.
     known: u64,
     has_unsent: bool,
+    suspects: BTreeSet<u32>,
 }
 
 impl Detector {
@@ -49,6 +53,7 @@ impl Detector {
             acked,
             known: identity::known_of(engine, heard.peer)?,
             has_unsent,
+            suspects: suspect::tables(engine)?,
         })
     }
 
@@ -62,7 +67,8 @@ impl Detector {
         columns: &[u32],
     ) -> Result<(), StoreError> {
         let is_answer = |version: &Version| version.site == self.peer;
-        if !self.has_unsent && !change.cells.iter().any(|cell| is_answer(&cell.version)) {
+        let suspect = self.suspects.contains(&table_no);
+        if !suspect && !self.has_unsent && !change.cells.iter().any(|cell| is_answer(&cell.version)) {
             return Ok(());
         }
         let row = Row::load(engine, &(table_no, change.id.clone()))?;
@@ -75,10 +81,9 @@ impl Detector {
             let column = columns[cell.column as usize];
             let Some(own) = record.cells.get(&column) else { continue };
             let answers = is_answer(&cell.version) && cell.version > own.cell.version;
-            if own.cell.version.site != self.us
-                || own.cell.value == cell.value
-                || !(own.seq > self.acked || answers)
-            {
+            let is_own = own.cell.version.site == self.us && (own.seq > self.acked || answers);
+            let may_be_own = suspect && cell.version > own.cell.version;
+            if own.cell.value == cell.value || !is_own && !may_be_own {
                 continue;
             }
             let Some(column_name) = engine.wire_column_name(table_no, column)? else { continue };
@@ -92,13 +97,13 @@ impl Detector {
             let told = OwnCell { table: table_no, column, seq: own.seq, known: self.known };
             let conflict =
                 self.entry(engine, &name, change, Some(column_name), (here, came), winner, rule.as_str());
-            if answers {
+            if answers && is_own {
                 log::supersede(engine, &conflict, &told)?;
             }
-            let told = (own.seq > self.acked).then_some(told);
+            let told = (is_own && own.seq > self.acked).then_some(told);
             log::put(engine, self.ordinal, &conflict, told)?;
         }
-        let own_cells = record.cells.values().filter(|held| is_mine(held.cell.version, held.seq));
+        let own_cells = record.cells.values().filter(|held| suspect || is_mine(held.cell.version, held.seq));
         let newest = own_cells.map(|held| held.cell.version).max();
         if let Some(death) = change.life.died.filter(|died| died.site != self.us)
             && let Some(newest) = newest

@@ -1,10 +1,11 @@
 //! Which log numbers came from the peer that asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::OptionalExtension;
 
 use super::super::engine::Engine;
+use super::super::suspect;
 use crate::id::SiteId;
 use crate::store::{StoreError, is_echo};
 
@@ -15,6 +16,9 @@ pub(in super::super) struct Origins {
     /// `None`: it was never heard of, so nothing came from it.
     ordinal: Option<i64>,
     resend_until: u64,
+    /// The tables of which nothing is told up to `told_seq`: they may show something else by now.
+    suspects: BTreeSet<u32>,
+    told_seq: u64,
     known: BTreeMap<u64, bool>,
 }
 
@@ -26,7 +30,19 @@ impl Origins {
             .prepare_cached("SELECT resend_until FROM __pocketsync_peer WHERE site = ?1")?
             .query_row([ordinal], |row| row.get(0))
             .optional()?;
-        Ok(Origins { peer, ordinal, resend_until: resend_until.unwrap_or(0) as u64, known: BTreeMap::new() })
+        Ok(Origins {
+            peer,
+            ordinal,
+            resend_until: resend_until.unwrap_or(0) as u64,
+            suspects: suspect::tables(engine)?,
+            told_seq: engine.meta.told_seq as u64,
+            known: BTreeMap::new(),
+        })
+    }
+
+    /// The log number up to which nothing is told of the shown rows of a table.
+    pub(super) fn withheld(&self, table: u32) -> u64 {
+        if self.suspects.contains(&table) { self.told_seq } else { 0 }
     }
 
     /// Whether nothing but echoes is under the log numbers after `after` up to `head`.

@@ -67,6 +67,7 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
         peers::put(engine, site, &known)?;
     }
     engine.left.remove(&site);
+    engine.met_at.insert(site, request.peer.head.seq);
     let mut send_from = theirs.cursor;
     if let Some(from) = known.told_again_from().filter(|from| *from < Mark::of(&send_from).base) {
         send_from = remembered(&engine.lineage, from);
@@ -110,6 +111,7 @@ pub(in super::super) fn leave_after(engine: &mut Engine, life: OtherLife) -> Res
 fn leave(engine: &mut Engine, parting: Parting, shares: u64) -> Result<SiteId, StoreError> {
     let Parting { kept, read_again } = parting;
     let site = fork::take_new_site(engine, kept, shares)?;
+    engine.met_at.clear();
     for (peer, mut known) in peers::all(engine)? {
         known.acked = Cursor::ZERO;
         if read_again {

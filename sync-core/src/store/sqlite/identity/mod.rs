@@ -26,3 +26,4 @@ pub(super) use lives::other_life;
 pub use meeting::{acked, announce, clock_jumped, identify, meet, read_again, take_new_site};
 pub(super) use meeting::{hear_of, leave_after, read_others_again, told_from};
 pub use peers::pending;
+pub(super) use peers::{has_exchanged, held, tell_again};

@@ -80,6 +80,26 @@ pub(super) fn all(engine: &Engine) -> Result<Vec<(SiteId, Known)>, StoreError> {
     Ok(peers)
 }
 
+/// Whether any peer has something of us, or we of it.
+pub(in super::super) fn has_exchanged(engine: &Engine) -> Result<bool, StoreError> {
+    Ok(all(engine)?.iter().any(|(_, known)| known.held != Cursor::ZERO || known.acked != Cursor::ZERO))
+}
+
+/// All peers are told again, when they are met, what is up to a log number.
+pub(in super::super) fn tell_again(engine: &mut Engine, until: u64) -> Result<(), StoreError> {
+    for (site, mut known) in all(engine)? {
+        known.resend_from = 0;
+        known.resend_until = known.resend_until.max(until);
+        put(engine, site, &known)?;
+    }
+    Ok(())
+}
+
+/// How far each peer's log was read.
+pub(in super::super) fn held(engine: &Engine) -> Result<Vec<(SiteId, Cursor)>, StoreError> {
+    Ok(all(engine)?.into_iter().map(|(site, known)| (site, known.held)).collect())
+}
+
 /// Stores what is known of a peer. Does not move it in the order of meetings.
 pub(super) fn put(engine: &mut Engine, site: SiteId, known: &Known) -> Result<(), StoreError> {
     let ordinal = engine.sites.ordinal(site) as i64;

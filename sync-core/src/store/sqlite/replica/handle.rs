@@ -21,6 +21,7 @@ use crate::store::sqlite::lease::{Lease, LeaseError};
 use crate::store::sqlite::migrate::{self, Migration, MigrationReport};
 use crate::store::sqlite::schema_change;
 use crate::store::sqlite::schema_notes;
+use crate::store::sqlite::suspect;
 use crate::store::sqlite::tracking::{self, Tables, TrackError, TrackedTable};
 use crate::store::{ShownRows, StoreError, StoreErrorKind};
 
@@ -202,8 +203,8 @@ impl Replica {
     }
 
     /// Takes a table for good that [`TableStatus::suspect`](super::TableStatus::suspect) names:
-    /// the application knows that nothing changed its values while it had no triggers. Settles what
-    /// else a change of the schema left open about it, too.
+    /// the application knows that nothing changed its values while it had no triggers, and they are not
+    /// compared with what peers have. Settles what else a change of the schema left open about it, too.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -215,6 +216,7 @@ impl Replica {
                     return Err(StoreError::new(StoreErrorKind::Unsupported, message));
                 };
                 engine.conn.execute("UPDATE __pocketsync_table SET suspect = 0 WHERE no = ?1", [no])?;
+                suspect::tell(engine)?;
                 Ok(schema_notes::settle(&engine.conn, no, None)?)
             })
         })

@@ -8,7 +8,7 @@ use crate::driver::{LocalStore, Summary};
 use crate::id::SiteId;
 use crate::store::permit::judge;
 use crate::store::sqlite::engine::Engine;
-use crate::store::sqlite::{apply, extract, fold, identity, schema_change};
+use crate::store::sqlite::{apply, extract, fold, identity, schema_change, suspect};
 use crate::store::{ChunkOutcome, Committed, Store, StoreError, StoreErrorKind, StoreReply, StoreRequest};
 
 impl Store for Replica {
@@ -70,7 +70,12 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
     }
     Ok(match request {
         StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
-        StoreRequest::Meet(meet) => StoreReply::Met(identity::meet(engine, meet)?),
+        StoreRequest::Meet(meet) => {
+            let peer = meet.peer.site;
+            let met = identity::meet(engine, meet)?;
+            suspect::heard_all(engine, peer)?;
+            StoreReply::Met(met)
+        }
         StoreRequest::Extract { peer, after, max_bytes, not_after, .. } => {
             fold::run(engine)?;
             match not_after {

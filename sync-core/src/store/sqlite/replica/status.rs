@@ -68,7 +68,7 @@ pub struct TableStatus {
     pub identity: IdentityKind,
     /// How many rows it has.
     pub rows: u64,
-    /// It was found without its triggers: values may have been changed unseen.
+    /// It was found without its triggers, and what it shows was not yet compared with what all peers have.
     pub suspect: bool,
     /// It is not in the schema any more. Its rows were not deleted anywhere.
     pub missing: bool,
@@ -143,7 +143,7 @@ fn count(engine: &Engine, sql: &str) -> Result<u64, StoreError> {
 
 fn tables(engine: &Engine, untracked: &mut Vec<String>) -> Result<Vec<TableStatus>, StoreError> {
     let mut statement = engine.conn.prepare_cached(
-        "SELECT no, name, identity, suspect = 1 FROM __pocketsync_table
+        "SELECT no, name, identity, suspect IN (1, 3) FROM __pocketsync_table
          WHERE tracked AND name NOT IN ('__pocketsync_rename', '__pocketsync_rules') ORDER BY name",
     )?;
     let names = LocalNames::load(&engine.conn)?;

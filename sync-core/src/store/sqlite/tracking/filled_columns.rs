@@ -1,9 +1,9 @@
-//! Values that a rebuild of a table put into columns that it brought.
+//! Values that a rebuild of a table, or writes that nobody saw, put into columns that nobody had written to.
 
 use rusqlite::Row;
 
 use super::super::apply::log_own;
-use super::super::catalog::Table;
+use super::super::catalog::{Column, Table};
 use super::super::engine::Engine;
 use super::super::refs::{self, LocalKey, null_key, value};
 use super::super::system::quote;
@@ -11,25 +11,38 @@ use crate::clock::Version;
 use crate::store::StoreError;
 use crate::value::Value;
 
-/// Takes the values of new columns for what was there before all: in the oldest version that there
-/// is, so that each device may fill them for itself, at its time, and whatever anybody has written
-/// there wins. Where the fillings differ, the larger value does.
-pub(in super::super) fn adopt(engine: &mut Engine, table: &Table, new: &[u32]) -> Result<(), StoreError> {
+/// Takes values for what was there before all where nobody has written any: in the oldest version that
+/// there is, so that each device may fill a column for itself, at its time, and whatever anybody has
+/// written there wins. Where the fillings differ, the larger value does.
+pub(in super::super) fn adopt(engine: &mut Engine, table: &Table) -> Result<(), StoreError> {
     let Some(first_seq) = engine.meta.head.checked_add(1).map(|seq| seq as u64) else { return Ok(()) };
+    let may_be_filled = |(at, column): &(usize, &Column)| {
+        (table.is_surrogate() || !table.key.contains(at)) && !table.merges.contains_key(&column.no)
+    };
+    let (columns, filled): (Vec<u32>, Vec<String>) = table
+        .columns
+        .iter()
+        .enumerate()
+        .filter(may_be_filled)
+        .map(|(_, column)| {
+            let untouched = column.default.as_deref().unwrap_or("NULL");
+            (column.no, format!("x.{} IS NOT ({untouched})", quote(&column.name)))
+        })
+        .unzip();
+    if columns.is_empty() {
+        return Ok(());
+    }
     let mut any = false;
-    for no in new {
-        let Some(column) = table.position(*no).filter(|at| table.is_surrogate() || !table.key.contains(at))
-        else {
-            continue;
-        };
-        let column = &table.columns[column];
-        let untouched = column.default.as_deref().unwrap_or("NULL");
-        for key in keys(engine, table, &format!("x.{} IS NOT ({untouched})", quote(&column.name)))? {
-            let Some((id, mut clock)) = refs::clock(engine, table.no, &key)? else { continue };
-            if clock.column(*no).1 > 0 {
-                continue;
+    for (key, is_filled) in rows(engine, table, &filled.join(" OR "), &filled)? {
+        let Some((id, mut clock)) = refs::clock(engine, table.no, &key)? else { continue };
+        let mut changed = false;
+        for (no, _) in columns.iter().zip(is_filled).filter(|(_, is_filled)| *is_filled) {
+            if clock.column(*no).1 == 0 {
+                clock.set_column(*no, Version::GENESIS, first_seq);
+                changed = true;
             }
-            clock.set_column(*no, Version::GENESIS, first_seq);
+        }
+        if changed {
             refs::put_clock(engine, table.no, &key, &id, &clock)?;
             any = true;
         }
@@ -47,20 +60,34 @@ pub(in super::super) fn keys(
     table: &Table,
     condition: &str,
 ) -> Result<Vec<LocalKey>, StoreError> {
+    Ok(rows(engine, table, condition, &[])?.into_iter().map(|(key, _)| key).collect())
+}
+
+/// The same, each with which of the `questions` it answers with yes.
+fn rows(
+    engine: &Engine,
+    table: &Table,
+    condition: &str,
+    questions: &[String],
+) -> Result<Vec<(LocalKey, Vec<bool>)>, StoreError> {
     let names = table.key.iter().map(|&at| format!("x.{}", quote(&table.columns[at].name)));
-    let rowid = table.rowid.filter(|_| table.nullable_key);
-    let names = names.chain(rowid.map(|rowid| format!("x.{rowid}"))).collect::<Vec<_>>().join(", ");
+    let rowid = table.rowid.filter(|_| table.nullable_key).map(|rowid| format!("x.{rowid}"));
+    let has_rowid = rowid.is_some();
+    let names = names.chain(rowid).chain(questions.iter().cloned()).collect::<Vec<_>>().join(", ");
     let sql = format!("SELECT {names} FROM main.{} AS x WHERE {condition}", quote(&table.name));
     let count = table.key.len();
-    let read = |row: &Row<'_>| -> rusqlite::Result<LocalKey> {
+    let first = count + usize::from(has_rowid);
+    let read = |row: &Row<'_>| -> rusqlite::Result<_> {
         let parts: Vec<Value> =
             (0..count).map(|at| Ok(value(row.get_ref(at)?))).collect::<rusqlite::Result<_>>()?;
-        Ok(match rowid {
-            Some(_) if parts.contains(&Value::Null) => null_key(row.get(count)?),
-            _ => parts.into(),
-        })
+        let key = match has_rowid && parts.contains(&Value::Null) {
+            true => null_key(row.get(count)?),
+            false => parts.into(),
+        };
+        let answers = (first..first + questions.len()).map(|at| row.get(at));
+        Ok((key, answers.collect::<rusqlite::Result<_>>()?))
     };
     let mut statement = engine.conn.prepare(&sql)?;
-    let keys = statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
+    let rows = statement.query_map([], read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
 }

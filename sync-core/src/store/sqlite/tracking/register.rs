@@ -84,6 +84,8 @@ pub(in super::super) fn not_captured<'a>(
 
 /// A table's mark: it was found without its triggers.
 pub(in super::super) const SUSPECT: i64 = 1;
+/// A table's mark: so it was, and the peers were asked for its values.
+pub(in super::super) const ASKED: i64 = 3;
 /// A table's mark: it was not there.
 pub(in super::super) const GONE: i64 = 2;
 
