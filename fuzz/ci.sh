@@ -5,7 +5,8 @@
 #   fuzz/ci.sh                 all targets
 #   fuzz/ci.sh session hub     these
 #
-# FUZZ_JOBS (2) targets run at a time. FUZZ_SEED is where randomness begins (0: anywhere). FUZZ_KEEP=1 leaves what grew in the temporary directory.
+# FUZZ_JOBS (2) targets run at a time. FUZZ_SEED is where randomness begins (0: anywhere). FUZZ_KEEP=1 leaves what grew in the
+# temporary directory. FUZZ_BUILD_ONLY=1 builds, and runs nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TERM_COLOR=never
@@ -24,6 +25,7 @@ coverage+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sa
 coverage+=" -Cllvm-args=-sanitizer-coverage-trace-compares"
 RUSTFLAGS="$coverage" cargo build --release --bins --target "$host"
 programs=${CARGO_TARGET_DIR:-target}/$host/release
+[ -z "${FUZZ_BUILD_ONLY:-}" ] || exit 0
 
 work=$(mktemp -d)
 trap '[ -n "${FUZZ_KEEP:-}" ] && echo "kept: $work" || rm -rf "$work"' EXIT

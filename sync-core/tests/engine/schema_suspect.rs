@@ -137,3 +137,30 @@ fn the_suspicion_ends_when_everybody_was_heard() {
     assert_eq!(a.site(), site, "nobody is asked twice");
     assert_eq!(notes(&c), ["a k", "m m", "o o"]);
 }
+
+#[test]
+fn whoever_comes_later_is_told_everything() {
+    let (a, b) = after("UPDATE note SET title = 'a' WHERE title = 'k'");
+    let c = Device::new(NOTES);
+    a.identity();
+    // The one that was told is not there any more.
+    exchange(&[&a, &c]);
+    assert_eq!(notes(&c), ["a k", "m m", "o o"]);
+    exchange(&[&a, &b, &c]);
+    for device in [&a, &b, &c] {
+        assert_eq!(notes(device), ["a k", "m m", "o o"]);
+    }
+}
+
+#[test]
+fn what_was_told_is_not_told_again_before_it_was_compared() {
+    let (a, b) =
+        after("UPDATE note SET title = 'z' WHERE title = 'k'; INSERT INTO note(title) VALUES('new')");
+    a.identity();
+    b.pull(&a);
+    assert_eq!(notes(&b), ["k k", "m m", "new -", "o o"], "nothing else in the same version");
+    a.meet(&b);
+    a.pull(&b);
+    b.pull(&a);
+    assert_eq!(notes(&b), ["m m", "new -", "o o", "z k"]);
+}

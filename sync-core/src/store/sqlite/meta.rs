@@ -57,6 +57,8 @@ meta! {
     /// The last log number that was handed to anyone when a table was found without its triggers: up to it, the table may
     /// show other values than were told.
     told_seq,
+    /// Our site when peers were asked what they were told of such tables, as an ordinal: those that knew of us have smaller ones.
+    asked_as,
     /// Whether the schema changed since the rows that wait were last looked at (0 or 1).
     retry_due,
 }

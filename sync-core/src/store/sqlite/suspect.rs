@@ -7,8 +7,8 @@
 //! [goes to the conflict log](super::conflict::Detector).
 //!
 //! [`ask`] has the peers tell everything again, and [`heard_all`] ends the suspicion when they have. Until
-//! then nothing that was told before is told again of such a table: it would be another value in the
-//! same version.
+//! then nothing that was told before is told of such a table to those who were told: it would be another
+//! value in the same version. Whoever comes later is told everything.
 
 use std::collections::BTreeSet;
 
@@ -44,10 +44,12 @@ pub(super) fn ask(engine: &mut Engine, gone: bool) -> Result<(), StoreError> {
     let sql = "SELECT 1 FROM __pocketsync_table WHERE suspect = ?1";
     let suspect = engine.conn.prepare_cached(sql)?.exists([register::SUSPECT])?;
     // What nobody else has is whatever it is now.
-    if !(gone || suspect && identity::has_exchanged(engine)?) {
+    let has_exchanged = engine.meta.told_seq > 0 || identity::has_exchanged(engine)?;
+    if !(gone || suspect && has_exchanged) {
         return Ok(());
     }
     identity::read_again(engine)?;
+    engine.meta.asked_as = engine.meta.site;
     let sql = "UPDATE __pocketsync_table SET suspect = ?2 WHERE suspect = ?1";
     engine.conn.prepare_cached(sql)?.execute([register::SUSPECT, register::ASKED])?;
     Ok(())

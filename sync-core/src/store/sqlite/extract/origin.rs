@@ -16,7 +16,7 @@ pub(in super::super) struct Origins {
     /// `None`: it was never heard of, so nothing came from it.
     ordinal: Option<i64>,
     resend_until: u64,
-    /// The tables of which nothing is told up to `told_seq`: they may show something else by now.
+    /// The tables of which the peer was told up to `told_seq`, and which may show something else by now.
     suspects: BTreeSet<u32>,
     told_seq: u64,
     known: BTreeMap<u64, bool>,
@@ -34,7 +34,10 @@ impl Origins {
             peer,
             ordinal,
             resend_until: resend_until.unwrap_or(0) as u64,
-            suspects: suspect::tables(engine)?,
+            suspects: match ordinal.is_some_and(|ordinal| ordinal < engine.meta.asked_as) {
+                true => suspect::tables(engine)?,
+                false => BTreeSet::new(),
+            },
             told_seq: engine.meta.told_seq as u64,
             known: BTreeMap::new(),
         })
