@@ -42,7 +42,8 @@ pub struct Engine {
     pub(crate) shown_by_folds: Shown,
     /// Whether any row is shown under a key that its id does not say; unknown until asked.
     pub(crate) has_aliases: Cell<Option<bool>>,
-    /// The peers that have sessions with us under a name that is not ours any more.
+    /// The peers whose sessions with us have to begin anew: they know us under a name that is not ours any more, or have to
+    /// be told again what they were told.
     pub(crate) left: BTreeSet<SiteId>,
     /// Where the peers' logs ended when they introduced themselves last.
     pub(crate) met_at: BTreeMap<SiteId, u64>,

@@ -77,8 +77,8 @@ pub(super) fn heard_all(engine: &mut Engine, peer: SiteId) -> Result<(), StoreEr
     tell(engine)
 }
 
-/// Where no table is suspect any more, what was withheld is told to all peers when they are met again:
-/// one may have lost it meanwhile.
+/// Where no table is suspect any more, what was withheld is told to all peers: it may not have arrived, or
+/// be lost meanwhile.
 ///
 /// # Errors
 /// When the file cannot be read or written.

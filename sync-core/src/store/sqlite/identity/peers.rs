@@ -85,12 +85,13 @@ pub(in super::super) fn has_exchanged(engine: &Engine) -> Result<bool, StoreErro
     Ok(all(engine)?.iter().any(|(_, known)| known.held != Cursor::ZERO || known.acked != Cursor::ZERO))
 }
 
-/// All peers are told again, when they are met, what is up to a log number.
+/// All peers are told again what is up to a log number, in sessions that begin anew.
 pub(in super::super) fn tell_again(engine: &mut Engine, until: u64) -> Result<(), StoreError> {
     for (site, mut known) in all(engine)? {
         known.resend_from = 0;
         known.resend_until = known.resend_until.max(until);
         put(engine, site, &known)?;
+        engine.left.insert(site);
     }
     Ok(())
 }

@@ -13,7 +13,15 @@ use crate::store::{ChunkOutcome, Committed, Store, StoreError, StoreErrorKind, S
 
 impl Store for Replica {
     fn run(&mut self, request: StoreRequest) -> Result<StoreReply, StoreError> {
-        let reply = self.engaged(|engine| answer(engine, request))?;
+        let (reply, begins_anew) = self.engaged(|engine| {
+            let left = engine.left.len();
+            let reply = answer(engine, request)?;
+            Ok((reply, engine.left.len() > left))
+        })?;
+        if begins_anew {
+            // Sessions hear of it as soon as they ask for something.
+            self.notify_committed();
+        }
         let committed: Vec<&Committed> = match &reply {
             StoreReply::Applied(outcomes) => outcomes.iter().filter_map(committed).collect(),
             StoreReply::Refused(committed) => committed.iter().collect(),
