@@ -152,3 +152,16 @@ b: UPDATE note SET title = 'two'
 sync
 a: SELECT heading FROM note => two
 b: SELECT title FROM note => two
+
+== A table is rebuilt behind the engine's back after an edit of another one that nobody had heard of: the loser is in the logs
+given CREATE TABLE note(id TEXT PRIMARY KEY, title TEXT); CREATE TABLE tag(id INTEGER PRIMARY KEY, word TEXT);
+a: INSERT INTO note VALUES('n', 'one'); INSERT INTO tag(word) VALUES('w')
+sync
+a: UPDATE note SET title = 'mine'
+a: CREATE TABLE fresh(id INTEGER PRIMARY KEY, word TEXT);
+    INSERT INTO fresh SELECT id, upper(word) FROM tag; DROP TABLE tag; ALTER TABLE fresh RENAME TO tag
+b: UPDATE note SET title = 'theirs'
+sync
+sync
+all: SELECT title, word FROM note, tag => theirs W
+log of hub: => 1
