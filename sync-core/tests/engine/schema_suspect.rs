@@ -164,3 +164,20 @@ fn what_was_told_is_not_told_again_before_it_was_compared() {
     b.pull(&a);
     assert_eq!(notes(&b), ["m m", "new -", "o o", "z k"]);
 }
+
+#[test]
+fn who_was_heard_is_told_though_another_one_never_comes_back() {
+    let (a, b) = (Device::new(NOTES), Device::new(NOTES));
+    let gone = Device::new(NOTES);
+    sql(&a, "INSERT INTO note(title) VALUES('k')");
+    exchange(&[&a, &b, &gone]);
+    sql(&a, "UPDATE note SET title = 'told'");
+    // What was told to one that is not there any more has not arrived at the other one.
+    gone.pull(&a);
+    sql(&a, REBUILD);
+    exchange(&[&a, &b]);
+    a.meet(&b);
+    exchange(&[&a, &b]);
+    assert_eq!(b.rows("SELECT title FROM note"), ["told"]);
+    assert!(a.replica.status().unwrap().tables.iter().any(|table| table.suspect), "one was not heard");
+}

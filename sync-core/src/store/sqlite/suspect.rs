@@ -55,8 +55,8 @@ pub(super) fn ask(engine: &mut Engine, gone: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends the suspicion if a peer's log was read up to where it ended when we met, and those of the
-/// other peers were read again as well.
+/// A peer's log may have been read up to where it ended when we met: what was withheld is told then. If
+/// those of the other peers were read again as well, no table is suspect any more.
 ///
 /// # Errors
 /// When the file cannot be read or written.
@@ -65,16 +65,21 @@ pub(super) fn heard_all(engine: &mut Engine, peer: SiteId) -> Result<(), StoreEr
     if tables(engine)?.is_empty() {
         return Ok(());
     }
+    let held = identity::held(engine)?;
     let is_heard = |(site, held): &(SiteId, Cursor)| match *site == peer {
         true => held.complete_seq() >= head,
         false => *held != Cursor::ZERO,
     };
-    if !identity::held(engine)?.iter().all(is_heard) {
+    if !held.iter().any(|known| known.0 == peer && is_heard(known)) {
         return Ok(());
     }
-    let sql = "UPDATE __pocketsync_table SET suspect = 0 WHERE suspect IN (?1, ?2)";
-    engine.conn.prepare_cached(sql)?.execute([register::SUSPECT, register::ASKED])?;
-    tell(engine)
+    identity::tell_again(engine, &[peer], engine.meta.told_seq as u64)?;
+    if held.iter().all(is_heard) {
+        let sql = "UPDATE __pocketsync_table SET suspect = 0 WHERE suspect IN (?1, ?2)";
+        engine.conn.prepare_cached(sql)?.execute([register::SUSPECT, register::ASKED])?;
+        tell(engine)?;
+    }
+    Ok(())
 }
 
 /// Where no table is suspect any more, what was withheld is told to all peers: it may not have arrived, or
@@ -87,7 +92,8 @@ pub(super) fn tell(engine: &mut Engine) -> Result<(), StoreError> {
         return Ok(());
     }
     let withheld = std::mem::take(&mut engine.meta.told_seq) as u64;
-    identity::tell_again(engine, withheld)
+    let peers: Vec<SiteId> = identity::held(engine)?.into_iter().map(|(site, _)| site).collect();
+    identity::tell_again(engine, &peers, withheld)
 }
 
 /// Journals what was written unseen of the rows that these changes tell, and takes the values that

@@ -30,17 +30,13 @@ impl Origins {
             .prepare_cached("SELECT resend_until FROM __pocketsync_peer WHERE site = ?1")?
             .query_row([ordinal], |row| row.get(0))
             .optional()?;
-        Ok(Origins {
-            peer,
-            ordinal,
-            resend_until: resend_until.unwrap_or(0) as u64,
-            suspects: match ordinal.is_some_and(|ordinal| ordinal < engine.meta.asked_as) {
-                true => suspect::tables(engine)?,
-                false => BTreeSet::new(),
-            },
-            told_seq: engine.meta.told_seq as u64,
-            known: BTreeMap::new(),
-        })
+        let (resend_until, told_seq) = (resend_until.unwrap_or(0) as u64, engine.meta.told_seq as u64);
+        let was_told = ordinal.is_some_and(|ordinal| ordinal < engine.meta.asked_as);
+        let suspects = match was_told && resend_until < told_seq {
+            true => suspect::tables(engine)?,
+            false => BTreeSet::new(),
+        };
+        Ok(Origins { peer, ordinal, resend_until, suspects, told_seq, known: BTreeMap::new() })
     }
 
     /// The log number up to which nothing is told of the shown rows of a table.

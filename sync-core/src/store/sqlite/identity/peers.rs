@@ -85,11 +85,16 @@ pub(in super::super) fn has_exchanged(engine: &Engine) -> Result<bool, StoreErro
     Ok(all(engine)?.iter().any(|(_, known)| known.held != Cursor::ZERO || known.acked != Cursor::ZERO))
 }
 
-/// All peers are told again what is up to a log number, in sessions that begin anew.
-pub(in super::super) fn tell_again(engine: &mut Engine, until: u64) -> Result<(), StoreError> {
-    for (site, mut known) in all(engine)? {
+/// Peers are told again what is up to a log number, in sessions that begin anew; those that were not yet.
+pub(in super::super) fn tell_again(
+    engine: &mut Engine,
+    peers: &[SiteId],
+    until: u64,
+) -> Result<(), StoreError> {
+    for &site in peers {
+        let Some(mut known) = get(engine, site)?.filter(|known| known.resend_until < until) else { continue };
         known.resend_from = 0;
-        known.resend_until = known.resend_until.max(until);
+        known.resend_until = until;
         put(engine, site, &known)?;
         engine.left.insert(site);
     }
