@@ -8,6 +8,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::apply::Shown;
 use super::catalog::Catalog;
+use super::changed::Changed;
+use super::extract::Sources;
 use super::meta::Meta;
 use super::refs::StatementCache;
 use super::schema_change;
@@ -36,6 +38,10 @@ pub struct Engine {
     pub(crate) stored: Meta,
     /// The SQL about the tables of `catalog`.
     pub(crate) statements: StatementCache,
+    /// Where an extract finds the changed rows of the tables of `catalog`.
+    pub(super) sources: Sources,
+    /// Which tables have changes.
+    pub(super) changed: Changed,
     /// How much the conflict log holds.
     pub(crate) conflict_limits: ConflictLimits,
     /// What folds of the last transaction made room for, or hid, in the user's tables.
@@ -62,6 +68,7 @@ impl Engine {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.shown_by_folds = Shown::default();
         self.has_aliases.set(None);
+        self.changed.begin();
         let memory = (self.sites.clone(), self.meta, self.lineage.clone(), Arc::clone(&self.catalog));
         let head = self.meta.head;
         let result = schema_change::check(self).and_then(|_| work(self)).and_then(|value| {
@@ -108,6 +115,7 @@ impl Engine {
                 self.stored.counter = i64::MIN;
             }
         }
+        self.changed.save(&self.conn, self.meta.head as u64)?;
         self.meta.save(&self.stored, &self.conn)?;
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::catalog_load;
+use super::changed::Changed;
 use super::engine::Engine;
+use super::extract::Sources;
 use super::meta::Meta;
 use super::refs::StatementCache;
 use super::system::FORMAT;
@@ -33,6 +35,8 @@ impl Engine {
             lineage: Lineage::default(),
             stored: Meta::default(),
             statements: StatementCache::default(),
+            sources: Sources::default(),
+            changed: Changed::default(),
             conflict_limits: ConflictLimits::default(),
             shown_by_folds: Default::default(),
             has_aliases: Default::default(),
@@ -53,6 +57,7 @@ impl Engine {
             if self.meta.format > FORMAT {
                 return Err(newer_format(self.meta.format));
             }
+            self.changed = Changed::load(&self.conn)?;
             load_sites(&self.conn, &mut self.sites)?;
             self.lineage = load_lineage(&self.conn)?;
             let catalog = catalog_load::load(&self.conn)?;

@@ -119,6 +119,7 @@ impl Adoption {
             quote(&self.table.name)
         );
         let insert = format!("INSERT INTO {clock}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)");
+        engine.changed.note(self.table.no);
         let mut from = Some(i64::MIN);
         while let Some(first) = from {
             let mut batch = Vec::new();
@@ -186,6 +187,7 @@ impl Adoption {
         let seq = self.seq(engine);
         let bytes =
             RowClock::inserted(Version::GENESIS, seq, self.table.column_count()).encode(&mut engine.sites);
+        engine.changed.note(self.table.no);
         let insert =
             format!("INSERT INTO {clock}({keys}, s, r) SELECT {}, ?1, ?2 {missing}", selected.join(", "));
         self.rows += engine.conn.execute(&insert, (seq as i64, bytes))? as u64;

@@ -34,6 +34,7 @@ pub mod apply;
 #[doc(hidden)]
 pub mod catalog;
 mod catalog_load;
+mod changed;
 #[doc(hidden)]
 pub mod conflict;
 #[doc(hidden)]

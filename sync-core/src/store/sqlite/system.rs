@@ -5,7 +5,7 @@ pub const PREFIX: &str = "__pocketsync_";
 
 /// The format of the system tables; an engine refuses newer ones, and upgrades
 /// older ones before it writes.
-pub const FORMAT: i64 = 4;
+pub const FORMAT: i64 = 5;
 
 /// Creates the system tables that do not depend on the user's schema.
 ///

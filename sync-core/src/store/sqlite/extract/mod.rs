@@ -1,7 +1,8 @@
 //! Extract: row clocks and values turned into changesets.
 //!
 //! ```text
-//! stream    the changed rows of one clock table, and those aside, in order
+//! sources   where the changed rows of each table are found, and those aside
+//! stream    the changed rows of one source, in order
 //! row       one row: which cells are news, and what they say to others
 //! origin    which log numbers came from the asking peer
 //! seen      what was known of the asking peer when our own part was written
@@ -15,6 +16,7 @@ mod delta;
 mod origin;
 mod row;
 mod seen;
+mod sources;
 mod stream;
 
 use super::conflict;
@@ -27,6 +29,7 @@ use crate::lineage::Cursor;
 use crate::store::{Extracted, Mark, StoreError};
 pub(super) use delta::Delta;
 pub(super) use origin::Origins;
+pub(super) use sources::Sources;
 use stream::{Place, Stream};
 
 /// How many rows are looked at in one go: the write lock is held meanwhile, and of what came from

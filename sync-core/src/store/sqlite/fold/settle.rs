@@ -83,6 +83,7 @@ impl<'f, 'e> Settling<'f, 'e> {
             }
         }
         if !self.writes.is_empty() {
+            self.folding.engine.changed.note(self.table.no);
             let sql = self.folding.engine.sql(self.table.no).ok_or_else(|| no_table(self.table))?;
             let sql = match self.form {
                 Form::NullKey => sql.null_clock.as_ref().ok_or_else(|| no_table(self.table))?,

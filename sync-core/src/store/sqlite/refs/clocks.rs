@@ -139,6 +139,7 @@ pub fn put_clock(
         statements(engine, table_no, &sql, local_key).ok_or_else(|| no_null_keys(table_no))?;
     let bytes = clock.encode(&mut engine.sites);
     let seq = clock.seq() as i64;
+    engine.changed.note(table_no);
     let mut statement = engine.conn.prepare_cached(&clock_sql.put)?;
     let key = key_params(local_key);
     if with_id {
@@ -167,6 +168,7 @@ pub fn set_clock(
     let sql = engine.sql(table_no).ok_or_else(|| untracked(table_no))?;
     let Some((clock_sql, _)) = statements(engine, table_no, &sql, local_key) else { return Ok(false) };
     let state = [Value::Integer(clock.seq() as i64), Value::Blob(clock.encode(&mut engine.sites))];
+    engine.changed.note(table_no);
     let mut statement = engine.conn.prepare_cached(&clock_sql.set)?;
     Ok(statement.execute(params_from_iter(bound(key_params(local_key)).chain(bound(&state))))? > 0)
 }

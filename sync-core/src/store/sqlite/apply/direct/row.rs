@@ -52,7 +52,8 @@ impl Merging<'_> {
         {
             return Ok(false);
         }
-        let (mut positions, mut values) = (Vec::new(), Vec::new());
+        let most = change.cells.len() + table.key.len();
+        let (mut positions, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
         let mut at: Option<LocalKey> = None;
         if let RowId::Natural(parts) = &change.id {
             positions.extend(&table.key);
