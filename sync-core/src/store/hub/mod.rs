@@ -49,7 +49,7 @@ impl Default for HubStoreOptions {
             busy_timeout_ms: 5_000,
             max_bytes: None,
             max_scope_bytes: None,
-            cache_bytes: 64 << 20,
+            cache_bytes: 8 << 20,
             conflicts: ConflictLimits::default(),
         }
     }
