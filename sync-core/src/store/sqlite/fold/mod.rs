@@ -33,7 +33,6 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use super::catalog::Table;
 use super::engine::Engine;
-use super::system::flag;
 use crate::clock::{Hlc, Version};
 use crate::conflict::RULES_TABLE;
 use crate::id::{RowId, SiteId};
@@ -251,13 +250,7 @@ impl<'e> Folding<'e> {
 
     fn surrogate(&mut self, table: &Table, timeline: &Timeline) -> Result<(), StoreError> {
         let whole = timeline.tables[&table.no];
-        let has = |entry: &str| -> Result<bool, StoreError> {
-            let sql = format!(
-                "SELECT 1 FROM __pocketsync_journal WHERE n BETWEEN ?2 AND ?3 AND t = ?1 AND {entry} LIMIT 1"
-            );
-            Ok(self.engine.conn.prepare_cached(&sql)?.exists((table.no, whole.0, whole.1))?)
-        };
-        let (moves, touches) = (has("o IS NOT NULL")?, has(&format!("f = {}", flag::TOUCH))?);
+        let (moves, touches) = (timeline.moved.contains(&table.no), timeline.touched.contains(&table.no));
         if !moves && !touches {
             return self.in_slices(table, Form::Surrogate, timeline);
         }

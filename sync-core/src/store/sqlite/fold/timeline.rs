@@ -1,10 +1,11 @@
 //! Stamps of the wall clock, in the order of the writes: where the clock was set back, and what
 //! corrects it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
 use super::super::meta::Meta;
+use super::super::system::flag;
 use crate::store::StoreError;
 
 /// A step back of the wall clock by more than this is a jump, in milliseconds. Smaller ones are
@@ -16,6 +17,10 @@ const JUMP_MS: i64 = 2_000;
 pub(super) struct Timeline {
     /// The first and the last entry of each table.
     pub(super) tables: BTreeMap<u32, (i64, i64)>,
+    /// Of which tables an integer key changed.
+    pub(super) moved: BTreeSet<u32>,
+    /// Of which tables rows may have been removed without a trigger.
+    pub(super) touched: BTreeSet<u32>,
     /// Whether there are entries of tables that are not in the schema now.
     pub(super) left_out: bool,
     /// The entry from which on the stored offset says nothing any more.
@@ -29,8 +34,9 @@ impl Timeline {
     pub(super) fn read(engine: &mut Engine) -> Result<Self, StoreError> {
         let meta = &mut engine.meta;
         let mut timeline = Timeline { offset_ms: offset_in_effect(meta), ..Timeline::default() };
-        let mut statement =
-            engine.conn.prepare_cached("SELECT n, t, at FROM __pocketsync_journal ORDER BY n")?;
+        let mut statement = engine
+            .conn
+            .prepare_cached("SELECT n, t, at, f, o IS NOT NULL FROM __pocketsync_journal ORDER BY n")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let n: i64 = row.get(0)?;
@@ -41,6 +47,12 @@ impl Timeline {
                 continue;
             }
             timeline.tables.entry(table).and_modify(|range| range.1 = n).or_insert((n, n));
+            if row.get(4)? {
+                timeline.moved.insert(table);
+            }
+            if row.get::<_, i64>(3)? == flag::TOUCH {
+                timeline.touched.insert(table);
+            }
             let stamp = unix_ms(row.get(2)?);
             if stamp < meta.last_stamp_ms - JUMP_MS {
                 meta.jump += 1;
