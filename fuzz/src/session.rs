@@ -5,6 +5,7 @@
 //!
 //! * no panic; after every input a bounded number of outputs, and then Wait or Closed;
 //! * nothing is said that the store did not say before;
+//! * what goes along with a hello was extracted for that, once, and was short;
 //! * no more than one store request of a kind is open, and what is under way keeps to the window;
 //! * when a deadline has passed, the next one is later;
 //! * once lost, nothing is sent; once all is answered, the session closes, and stays closed.
@@ -74,6 +75,7 @@ struct Told {
     judged: bool,
     held: Vec<Cursor>,
     extracted: Vec<Cursor>,
+    early: Option<Cursor>,
     /// How many frames came that may have asked whether we are there.
     pings: usize,
 }
@@ -105,20 +107,29 @@ impl Rig {
             false => MemoryStore::device(nth_site(n), Stamp(u64::from(n))),
         };
         let (ours, theirs) = (config(u)?, config(u)?);
-        let (session, peer, is_hub) = match u.arbitrary()? {
-            true => (Session::connect(ours, now), Session::accept(theirs, now), false),
-            false => (Session::accept(ours, now), Session::connect(theirs, now), u.arbitrary()?),
+        let connects: bool = u.arbitrary()?;
+        let is_hub = !connects && u.arbitrary()?;
+        let (mut our_store, mut peer_store) = (store(1, is_hub), store(2, false));
+        if u.arbitrary()? {
+            match connects {
+                true => have_met(u, &mut our_store, &mut peer_store, now)?,
+                false => have_met(u, &mut peer_store, &mut our_store, now)?,
+            }
+        }
+        let (session, peer) = match connects {
+            true => (Session::connect(ours, now), Session::accept(theirs, now)),
+            false => (Session::accept(ours, now), Session::connect(theirs, now)),
         };
         Ok(Rig {
             session,
-            store: store(1, is_hub),
+            store: our_store,
             now,
             asked: VecDeque::new(),
             admits: 0,
             told: Told::default(),
             said: Assembler::new(1 << 20),
             peer,
-            peer_store: store(2, false),
+            peer_store,
             to_peer: VecDeque::new(),
             to_us: VecDeque::new(),
             known: Known::default(),
@@ -204,6 +215,9 @@ impl Rig {
             Ok(StoreReply::Identity(_)) => self.told.identity = true,
             Ok(StoreReply::Met(_)) => self.told.met = true,
             Ok(StoreReply::Judged(Some(_))) => self.told.judged = true,
+            Ok(StoreReply::Early(Some(early))) => {
+                self.told.early = Some(early.extracted.to.clone());
+            }
             Ok(StoreReply::Extracted(extracted)) => self.told.extracted.push(extracted.to.clone()),
             Ok(StoreReply::Applied(outcomes)) => {
                 let held = outcomes.iter().filter_map(|outcome| match outcome {
@@ -339,6 +353,11 @@ impl Rig {
                     self.told.extracted.swap_remove(at.expect("a push of what was not extracted"));
                 }
             }
+            Message::Early(early) => {
+                let was = self.told.early.take();
+                assert_eq!(was.as_ref(), Some(&early.informed.push.to), "early, and not extracted for that");
+                assert!(!self.told.met, "an early push behind the welcome");
+            }
             Message::Ack(ack) => assert!(self.told.held.contains(&ack.cursor), "{ack:?} is not held"),
             Message::Pong(_) => {
                 self.told.pings = self.told.pings.checked_sub(1).expect("an answer that nobody asked for");
@@ -375,6 +394,50 @@ impl Rig {
         self.session.handle_timeout(self.now);
         self.session.local_changed(self.now);
         self.drain();
+    }
+}
+
+/// The two have met, so that the one who calls has something to say along with its introduction; a copy of its file
+/// may have met the other one since.
+fn have_met(u: &mut Input<'_>, caller: &mut MemoryStore, called: &mut MemoryStore, now: Now) -> Result<()> {
+    write(caller, u, now)?;
+    meet(caller, called, now);
+    if u.arbitrary()? {
+        let mut copy = caller.clone();
+        copy.reopen(Stamp(9));
+        write(&mut copy, u, now)?;
+        meet(&mut copy, called, now);
+    }
+    write(caller, u, now)
+}
+
+/// A whole session in which nothing goes wrong.
+fn meet(caller: &mut MemoryStore, called: &mut MemoryStore, now: Now) {
+    let mut keeps_time = SessionConfig::new(scope());
+    keeps_time.keeps_time = true;
+    let mut sessions = [Session::connect(SessionConfig::new(scope()), now), Session::accept(keeps_time, now)];
+    let stores = [caller, called];
+    let mut waiting = 0;
+    for side in [0, 1].into_iter().cycle() {
+        match sessions[side].poll_output() {
+            Output::Transmit(frame) => sessions[1 - side].handle_frame(now, frame),
+            Output::Store(id, request) => {
+                let reply = stores[side].run(request);
+                sessions[side].handle_store(now, id, reply);
+            }
+            Output::Admit(_) => {
+                sessions[side].handle_admission(now, Ok(Admitted::new("caller", Rights::ALL)));
+            }
+            Output::Wait(_) | Output::Closed(_) => {
+                waiting += 1;
+                if waiting == 4 {
+                    return;
+                }
+                continue;
+            }
+            _ => {}
+        }
+        waiting = 0;
     }
 }
 

@@ -101,7 +101,7 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn coming_back_with_changes_on_both_sides_takes_two_round_trips() {
+async fn coming_back_with_changes_on_both_sides_takes_one_round_trip_and_the_first_time_two() {
     let runtime = world();
     let store = MemoryStore::hub(SiteId::from_bytes([99; 16]), Stamp(99));
     let (server, driver) = HubServer::new(store, Arc::new(Open), Arc::clone(&runtime), HubOptions::default());
@@ -124,11 +124,12 @@ async fn coming_back_with_changes_on_both_sides_takes_two_round_trips() {
     };
     let (here, client, requests) = start(1);
     let (there, other, _) = start(2);
-    client.sync_now().await.unwrap();
+    client.suspend(Duration::from_secs(1)).await.unwrap();
     other.sync_now().await.unwrap();
 
-    for rows in [1, 1_000] {
-        client.suspend(Duration::from_secs(1)).await.unwrap();
+    // The first time, the device has to hear what the hub holds of it, and what time it is.
+    let mut taken = Vec::new();
+    for rows in [1, 1, 1, 100, 100] {
         write(&there, &runtime, rows);
         other.sync_now().await.unwrap();
         write(&here, &runtime, rows);
@@ -140,11 +141,18 @@ async fn coming_back_with_changes_on_both_sides_takes_two_round_trips() {
         let trips = took.as_secs_f64() / (2.0 * ONE_WAY.as_secs_f64());
         println!("{rows} rows each way: {asked} requests, {took:?}, {trips:.2} round trips");
         // On a busy machine, a session may speak in several breaths.
-        assert!(asked <= 5, "two requests, and perhaps a poll: {asked}");
+        assert!(asked <= 5, "one request or two, and perhaps a poll: {asked}");
         assert!(trips < 5.0, "{trips} round trips");
+        taken.push(trips);
         let rows = |replica: &MemoryReplica| replica.with(|store| store.rows(&scope()));
         until("both have both", || rows(&here) == rows(&there)).await;
+        client.suspend(Duration::from_secs(1)).await.unwrap();
     }
+    assert!(taken[0] >= 2.0, "{taken:?}");
+    let best = taken[1..].iter().copied().fold(f64::MAX, f64::min);
+    assert!((1.0..2.0).contains(&best), "then it goes along with the introduction: {taken:?}");
+    client.resume();
+    client.sync_now().await.unwrap();
 
     // Live: a change goes up with the second request and comes down with the held one.
     let began = Instant::now();

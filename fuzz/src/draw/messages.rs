@@ -7,7 +7,8 @@ use pocketsync_core::id::{Scope, SiteId};
 use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, Message, PROTOCOL, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+    Ack, Body, EarlyPush, ErrorCode, Hello, Message, PROTOCOL, Push, PushSeen, Refusal, Refused, Welcome,
+    WireError,
 };
 
 use super::changes::changeset;
@@ -36,6 +37,11 @@ impl Known {
                 (vec![welcome.head.clone(), welcome.resumes.clone(), held], Some(welcome.lineage.clone()))
             }
             Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
+                (vec![push.from.clone(), push.to.clone()], None)
+            }
+            Message::Early(early) => {
+                self.sites.push(early.peer);
+                let push = &early.informed.push;
                 (vec![push.from.clone(), push.to.clone()], None)
             }
             Message::Ack(ack) => (vec![ack.cursor.clone()], None),
@@ -126,6 +132,13 @@ impl Known {
         Ok(Push { from: self.cursor(u)?, to: self.cursor(u)?, last: u.arbitrary()?, body: body(u)? })
     }
 
+    fn early(&self, u: &mut Input<'_>) -> Result<EarlyPush> {
+        let counter = if u.arbitrary()? { u64::MAX } else { u.int_in_range(0..=4)? };
+        let hlc = if u.arbitrary()? { Hlc::MAX } else { hlc(u)? };
+        let informed = PushSeen { seen: seen(u)?, push: self.push(u)? };
+        Ok(EarlyPush { peer: self.site(u)?, offered: Knowledge { counter, hlc }, informed })
+    }
+
     fn refused(&self, u: &mut Input<'_>) -> Result<Refused> {
         let count = u.int_in_range(0..=3u16)?;
         let refusals = (0..count).map(|reason| Ok(Refusal { reason, parts: body(u)? }));
@@ -136,7 +149,7 @@ impl Known {
 
     /// Any message.
     pub(crate) fn message(&self, u: &mut Input<'_>, scope: &Scope) -> Result<Message> {
-        Ok(match u.int_in_range(0..=12u8)? {
+        Ok(match u.int_in_range(0..=14u8)? {
             0 | 1 => Message::Hello(self.hello(u, scope)?),
             2 | 3 => Message::Welcome(self.welcome(u)?),
             4 | 5 => Message::Push(self.push(u)?),
@@ -145,6 +158,7 @@ impl Known {
             9 => Message::Ping(u.arbitrary()?),
             10 => Message::Pong(u.arbitrary()?),
             11 => Message::Refused(self.refused(u)?),
+            13 | 14 => Message::Early(self.early(u)?),
             _ if u.arbitrary()? => Message::Bye,
             _ => Message::Error(WireError {
                 code: ErrorCode::from(u.int_in_range(0..=13u16)?),

@@ -24,7 +24,7 @@ impl Sorter {
 fn cause_of(kind: Option<u8>) -> Cause {
     match kind {
         Some(0 | 1) => Cause::Handshake,
-        Some(2 | 8 | 9) => Cause::Changes,
+        Some(2 | 8..=10) => Cause::Changes,
         Some(3) => Cause::Acks,
         Some(5 | 6) => Cause::Heartbeat,
         _ => Cause::Errors,
@@ -33,15 +33,21 @@ fn cause_of(kind: Option<u8>) -> Cause {
 
 #[cfg(test)]
 mod tests {
+    use pocketsync_core::id::SiteId;
     use pocketsync_core::lineage::Cursor;
-    use pocketsync_core::wire::{Ack, Body, ErrorCode, Message, Push, PushSeen, Refused, WireError, frame};
+    use pocketsync_core::store::Knowledge;
+    use pocketsync_core::wire::{
+        Ack, Body, EarlyPush, ErrorCode, Message, Push, PushSeen, Refused, WireError, frame,
+    };
 
     use super::*;
 
     fn cause_of_message(message: &Message) -> Cause {
         match message {
             Message::Hello(_) | Message::Welcome(_) => Cause::Handshake,
-            Message::Push(_) | Message::PushSeen(_) | Message::Refused(_) => Cause::Changes,
+            Message::Push(_) | Message::PushSeen(_) | Message::Refused(_) | Message::Early(_) => {
+                Cause::Changes
+            }
             Message::Ack(_) => Cause::Acks,
             Message::Error(_) | Message::Bye => Cause::Errors,
             Message::Ping(_) | Message::Pong(_) => Cause::Heartbeat,
@@ -54,6 +60,11 @@ mod tests {
         let push = Push { from: Cursor::ZERO, to: Cursor::ZERO, last: true, body: Body::Empty };
         let messages = [
             Message::PushSeen(PushSeen { seen: Default::default(), push: push.clone() }),
+            Message::Early(EarlyPush {
+                peer: SiteId::NIL,
+                offered: Knowledge::default(),
+                informed: PushSeen { seen: Default::default(), push: push.clone() },
+            }),
             Message::Push(push),
             Message::Refused(Refused { from: Cursor::ZERO, refusals: Vec::new(), states: None }),
             Message::Ack(Ack { cursor: Cursor::ZERO }),

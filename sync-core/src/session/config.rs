@@ -32,6 +32,8 @@ pub struct SessionConfig {
     /// with every acknowledgement, so that a link which never lives long still makes progress. Counts as 2 MiB
     /// ([`MAX_PIECE_BYTES`]) if it is more.
     pub chunk_bytes: usize,
+    /// About how many bytes of changes may go along with the introduction, to a peer that is known; 0: none.
+    pub early_bytes: usize,
     /// The largest message that is put together, or decompressed.
     pub max_message_bytes: usize,
     /// The largest row that is taken, by [`RowChange::weight`](crate::change::RowChange::weight): its key and the
@@ -65,6 +67,7 @@ impl SessionConfig {
             max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
             window_bytes: 1 << 20,
             chunk_bytes: 256 << 10,
+            early_bytes: 16 << 10,
             max_message_bytes: 64 << 20,
             max_row_bytes: 64 << 20,
             compression: true,

@@ -7,20 +7,23 @@
 //! Push, Ack … ◀──────────────────────────▶ Push, Ack …
 //! ```
 //!
+//! What the initiator may push along with its hello is told in [`early`](super::early).
+//!
 //! Nothing of a handshake is stored but what [`Meet`] finds out, so a link that breaks between any
 //! two of its messages leaves no trace.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::early::{Ahead, Answer, EARLY_MAX_BYTES, EARLY_PROTOCOL};
 use super::outbound::Outbound;
 use super::{AdmitRequest, Admitted, Asked, Event, Link, Output, Phase, Rights, Session, SessionEnd};
 use crate::clock::{Hlc, Now};
 use crate::id::SiteId;
-use crate::lineage::Lineage;
+use crate::lineage::{Cursor, Lineage};
 use crate::store::{ClockReading, Identity, Meet, Met, Peer, Resume, StoreRequest};
 use crate::wire::frame::Assembler;
-use crate::wire::{ErrorCode, Hello, Message, PROTOCOL, Welcome, WireError};
+use crate::wire::{EarlyPush, ErrorCode, Hello, Message, PROTOCOL, Welcome, WireError};
 
 /// The oldest protocol version that this build speaks.
 const MIN_PROTOCOL: u16 = 1;
@@ -31,8 +34,9 @@ pub(super) const HANDSHAKE_MAX_BYTES: usize = 256 << 10;
 /// What the initiator remembers of its [`Hello`].
 #[derive(Debug)]
 pub(super) struct Greeted {
-    site: SiteId,
-    at: Duration,
+    pub(super) site: SiteId,
+    pub(super) at: Duration,
+    pub(super) ahead: Option<Ahead>,
 }
 
 /// What an introduction brought, until the store has made something of it.
@@ -42,12 +46,16 @@ pub(super) struct Introduced {
     us: SiteId,
     peer: SiteId,
     lineage: Lineage,
-    protocol: u16,
+    pub(super) protocol: u16,
     window_bytes: u32,
     compression: bool,
     clock: Option<ClockReading>,
     takes: Option<Takes>,
     rights: Rights,
+    /// What the hello told is held of the acceptor.
+    told: Cursor,
+    /// Initiator: what it pushed with its hello, if the acceptor takes it.
+    pub(super) ahead: Option<EarlyPush>,
 }
 
 /// Up to which version the other side takes ours, by its own word and by how long ago that was.
@@ -67,27 +75,27 @@ impl Takes {
 impl Session {
     pub(super) fn handle_identity(&mut self, now: Now, identity: Identity) {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Identifying => {
-                let hello = Message::Hello(Hello {
-                    protocol: PROTOCOL,
-                    min_protocol: MIN_PROTOCOL,
-                    scope: self.scope.clone(),
-                    token: self.config.token.clone(),
-                    site: identity.site,
-                    lineage: identity.lineage,
-                    head: identity.head,
-                    holdings: identity.holdings,
-                    max_frame_bytes: clamp_u32(self.config.frame_bytes()),
-                    window_bytes: clamp_u32(self.config.window_bytes),
-                    compression: self.config.compression,
-                    wall_ms: now.wall_ms,
-                });
-                self.phase = Phase::Greeted(Greeted { site: identity.site, at: now.mono });
-                self.send(&hello);
-            }
+            Phase::Identifying => self.prepare_greeting(now, identity),
             Phase::Recognizing(hello, rights) => self.meet_initiator(*hello, rights, identity.site),
             other => self.phase = other,
         }
+    }
+
+    pub(super) fn introduce(&mut self, now: Now, identity: Identity) {
+        self.send(&Message::Hello(Hello {
+            protocol: PROTOCOL,
+            min_protocol: MIN_PROTOCOL,
+            scope: self.scope.clone(),
+            token: self.config.token.clone(),
+            site: identity.site,
+            lineage: identity.lineage,
+            head: identity.head,
+            holdings: identity.holdings,
+            max_frame_bytes: clamp_u32(self.config.frame_bytes()),
+            window_bytes: clamp_u32(self.config.window_bytes),
+            compression: self.config.compression,
+            wall_ms: now.wall_ms,
+        }));
     }
 
     pub(super) fn handle_hello(&mut self, hello: Hello) {
@@ -103,6 +111,8 @@ impl Session {
             return self.fail(ErrorCode::Forbidden, format!("this side serves only {}", self.scope));
         }
         self.scope = hello.scope.clone();
+        // An early push, and then what follows it.
+        self.assembler.limit(EARLY_MAX_BYTES.min(self.config.max_message_bytes));
         let request = AdmitRequest {
             scope: hello.scope.clone(),
             site: hello.site,
@@ -136,6 +146,7 @@ impl Session {
     fn meet_initiator(&mut self, hello: Hello, rights: Rights, us: SiteId) {
         let peer = Peer { site: hello.site, lineage: hello.lineage, head: hello.head };
         let holding = hello.holdings.into_iter().find(|holding| holding.replica == us);
+        let told = holding.as_ref().map_or(Cursor::ZERO, |holding| holding.cursor.clone());
         let introduced = Introduced {
             us,
             peer: peer.site,
@@ -146,15 +157,18 @@ impl Session {
             clock: None,
             takes: None,
             rights,
+            told,
+            ahead: None,
         };
         self.meet(introduced, us, |scope| Meet { scope, peer, holding, resumes: None, clock: None });
     }
 
     pub(super) fn handle_welcome(&mut self, now: Now, welcome: Welcome) {
-        let Phase::Greeted(greeted) = &self.phase else {
+        let Phase::Greeted(greeted) = &mut self.phase else {
             return self.fail(ErrorCode::BadMessage, "a welcome out of place");
         };
         let us = greeted.site;
+        let ahead = greeted.ahead.take();
         let round_trip_ms = now.mono.saturating_sub(greeted.at).as_millis() as u64;
         if !(MIN_PROTOCOL..=PROTOCOL).contains(&welcome.protocol) {
             return self.fail(ErrorCode::Protocol, format!("protocol {} was not offered", welcome.protocol));
@@ -163,6 +177,10 @@ impl Session {
             return self.fail(ErrorCode::BadMessage, "a welcome for somebody else");
         }
         self.agree_frames(welcome.max_frame_bytes);
+        let knows_early = welcome.protocol >= EARLY_PROTOCOL;
+        let ahead = ahead.filter(|Ahead { early, told }| {
+            knows_early && early.is_taken(told, welcome.site, &welcome.holding, &welcome.resumes)
+        });
         let clock = welcome.keeps_time.then(|| {
             // The welcome was on its way for about half of the round trip.
             let peer_wall_ms = welcome.wall_ms.saturating_add(round_trip_ms / 2);
@@ -170,6 +188,7 @@ impl Session {
                 offset_ms: signed_difference(peer_wall_ms, now.wall_ms),
                 peer_wall_ms,
                 max_drift_ms: welcome.max_drift_ms,
+                compared_at: knows_early.then_some(now),
             }
         });
         let takes = welcome.keeps_time.then(|| Takes {
@@ -186,6 +205,8 @@ impl Session {
             clock,
             takes,
             rights: Rights::ALL,
+            told: Cursor::ZERO,
+            ahead: ahead.map(|ahead| ahead.early),
         };
         let peer = Peer { site: welcome.site, lineage: welcome.lineage, head: welcome.head };
         self.meet(introduced, us, |scope| Meet {
@@ -242,8 +263,14 @@ impl Session {
         let window = self.config.window_bytes.min(introduced.window_bytes as usize);
         let compress = self.config.compression && introduced.compression;
         let offset_ms = introduced.clock.map(|clock| clock.offset_ms);
-        // Between two messages of the other side, so nothing half assembled is dropped: after its
-        // hello it waits for the welcome, and its welcome is one message.
+        let mut outbound = Outbound::new(send_from.clone(), window, compress, self.frame_bytes);
+        let ahead = introduced.ahead.map(|early| early.informed.push);
+        if ahead.as_ref().is_some_and(|push| push.from != send_from) {
+            // The acceptor has gone on from where we would have to begin.
+            let why = "something is to be told again, as was found out after the introduction";
+            return self.fail(ErrorCode::Gap, why);
+        }
+        let sent_ahead = ahead.map(|push| outbound.went_ahead(&push));
         self.phase = Phase::Live(Box::new(Link {
             peer: introduced.peer,
             protocol: introduced.protocol,
@@ -251,11 +278,13 @@ impl Session {
             trusted_offset_ms: offset_ms.unwrap_or(0),
             keeps_time: introduced.clock.is_some(),
             takes: introduced.takes,
-            outbound: Outbound::new(send_from.clone(), window, compress, self.frame_bytes),
+            outbound,
         }));
         self.liveness.heard(now);
+        let mut answer = None;
         if !self.is_initiator {
-            self.assembler = Assembler::new(self.config.max_message_bytes);
+            self.assembler.limit(self.config.max_message_bytes);
+            answer = Some(Answer::new(introduced.told, us.site, &holding, send_from.clone()));
             self.send(&Message::Welcome(Welcome {
                 protocol: introduced.protocol,
                 site: us.site,
@@ -272,8 +301,20 @@ impl Session {
             }));
         }
         self.event(Event::Connected { peer: introduced.peer, offset_ms, rewound });
+        if let Some(bytes) = sent_ahead {
+            self.event(Event::Sent { bytes });
+            // Asked before what comes in is merged, the store has nothing more to say, and nobody waits for that to be
+            // acknowledged.
+            self.pump_outbound(now);
+        }
         self.begin_inbound(now, held, introduced.lineage);
+        if let Some(answer) = answer {
+            self.decide_about_early(now, answer);
+        }
         self.tell_nothing();
+        if let Some(message) = self.kept_answer.take() {
+            self.handle_message(now, message);
+        }
         self.pump_outbound(now);
     }
 
@@ -281,6 +322,7 @@ impl Session {
         let theirs = (theirs as usize).max(crate::wire::MIN_FRAME_BYTES);
         self.frame_bytes = self.config.frame_bytes().min(theirs);
         if self.is_initiator {
+            // Between two messages, so nothing half assembled is dropped.
             self.assembler = Assembler::new(self.config.max_message_bytes);
         }
     }

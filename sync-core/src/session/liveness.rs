@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::{Deadline, Phase, Session, SessionConfig};
 use crate::clock::Now;
+use crate::store::CLOCK_JUMP_MS;
 use crate::wire::Message;
-
-/// How far wall and monotonic clock may part between two inputs, in milliseconds, before the wall
-/// clock counts as set.
-const CLOCK_JUMP_MS: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Liveness {

@@ -29,6 +29,7 @@
 //! ```
 
 mod config;
+mod early;
 mod end;
 mod event;
 mod fitness;
@@ -54,9 +55,10 @@ use bytes::Bytes;
 use crate::clock::Now;
 use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
-use crate::store::{ChunkOutcome, Permit, StoreError, StoreReply, StoreRequest};
+use crate::store::{ChunkOutcome, Identity, Permit, StoreError, StoreReply, StoreRequest};
 use crate::wire::frame::{self, Assembler, FrameError};
 use crate::wire::{ErrorCode, Hello, MIN_FRAME_BYTES, Message, PushSeen, WireError};
+use early::Arrival;
 use handshake::{Greeted, HANDSHAKE_MAX_BYTES, Introduced, Takes};
 use inbound::Inbound;
 use liveness::Liveness;
@@ -77,6 +79,10 @@ pub struct Session {
     frame_bytes: usize,
     assembler: Assembler,
     inbound: Inbound,
+    /// Acceptor: what became of an early push.
+    arrival: Arrival,
+    /// Initiator: what was said of one before the handshake was done.
+    kept_answer: Option<Message>,
     liveness: Liveness,
     outputs: VecDeque<Output>,
     asked: BTreeMap<RequestId, Asked>,
@@ -88,8 +94,10 @@ pub struct Session {
 enum Phase {
     /// Initiator: waits for the store to say who we are.
     Identifying,
+    /// Initiator: waits for what can go along with its hello.
+    Greeting(Box<Identity>),
     /// Initiator: waits for the welcome.
-    Greeted(Greeted),
+    Greeted(Box<Greeted>),
     /// Acceptor: waits for the hello.
     Listening,
     /// Acceptor: waits for the admission.
@@ -121,6 +129,7 @@ struct Link {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asked {
     Identify,
+    Early,
     Meet,
     Extract,
     Judge,
@@ -161,6 +170,8 @@ impl Session {
             permit: Arc::new(Permit::ALL),
             frame_bytes: MIN_FRAME_BYTES,
             inbound: Inbound::default(),
+            arrival: Arrival::default(),
+            kept_answer: None,
             liveness: Liveness::new(now),
             outputs: VecDeque::new(),
             asked: BTreeMap::new(),
@@ -193,6 +204,9 @@ impl Session {
     }
 
     fn handle_message(&mut self, now: Now, message: Message) {
+        if matches!(self.phase, Phase::Live(_)) && !matches!(message, Message::Early(_)) {
+            self.no_longer_early();
+        }
         match message {
             Message::Hello(hello) => self.handle_hello(hello),
             Message::Welcome(welcome) => self.handle_welcome(now, welcome),
@@ -208,6 +222,8 @@ impl Session {
             Message::Refused(refused) if matches!(self.phase, Phase::Live(_)) => {
                 self.handle_refused(now, refused);
             }
+            Message::Early(early) => self.handle_early(now, early),
+            Message::Ack(_) | Message::Refused(_) if self.is_introduced() => self.keep_answer(message),
             Message::Push(_) | Message::PushSeen(_) | Message::Ack(_) | Message::Refused(_) => {
                 self.fail(ErrorCode::BadMessage, "changes before an introduction");
             }
@@ -246,6 +262,9 @@ impl Session {
         };
         match (asked, reply) {
             (Asked::Identify, StoreReply::Identity(identity)) => self.handle_identity(now, identity),
+            (Asked::Early, StoreReply::Early(early)) => {
+                self.handle_early_extracted(now, early.map(|early| *early));
+            }
             (Asked::Meet, StoreReply::Met(met)) => self.handle_met(now, met),
             (Asked::Extract, StoreReply::Extracted(extracted)) => self.handle_extracted(now, extracted),
             (Asked::Extract, StoreReply::Ahead) => self.measure_again(),
@@ -349,8 +368,12 @@ impl Session {
 
     fn send(&mut self, message: &Message) {
         for frame in frame::cut(message, self.frame_bytes) {
-            self.outputs.push_back(Output::Transmit(frame));
+            self.transmit(frame);
         }
+    }
+
+    fn transmit(&mut self, frame: Bytes) {
+        self.outputs.push_back(Output::Transmit(frame));
     }
 
     fn event(&mut self, event: Event) {

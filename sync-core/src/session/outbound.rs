@@ -79,6 +79,15 @@ impl Outbound {
         }
     }
 
+    /// A push from where we begin is under way already. Gives what it counts for.
+    pub(super) fn went_ahead(&mut self, push: &Push) -> usize {
+        let bytes = cost(&push.body);
+        self.in_flight.push_back((push.to.clone(), bytes));
+        self.in_flight_bytes += bytes;
+        (self.sent, self.covered, self.whole) = (push.to.clone(), push.to.clone(), push.last);
+        bytes
+    }
+
     fn has_room(&self) -> bool {
         self.in_flight.is_empty() || self.in_flight_bytes < self.window
     }

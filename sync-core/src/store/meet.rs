@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Hlc;
+use crate::clock::{Hlc, Now};
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
 use crate::store::Sites;
@@ -98,6 +98,8 @@ pub struct ClockReading {
     pub peer_wall_ms: u64,
     /// How far in the future, in milliseconds, the peer accepts versions.
     pub max_drift_ms: u64,
+    /// Our own clocks at the comparison, if the peer takes early pushes.
+    pub compared_at: Option<Now>,
 }
 
 /// What came of a meeting.

@@ -5,6 +5,7 @@
 //! commit together is one request.
 
 mod columns;
+mod early;
 mod echo;
 mod error;
 #[cfg(feature = "sqlite")]
@@ -24,6 +25,8 @@ mod staging;
 mod verdict;
 
 pub(crate) use columns::check_columns;
+pub use early::Early;
+pub(crate) use early::{CLOCK_JUMP_MS, Recent, Unanswered};
 pub use echo::{is_echo, is_news_to_its_sender};
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "sqlite")]
@@ -47,7 +50,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::Changeset;
-use crate::clock::Hlc;
+use crate::clock::{Hlc, Now};
 use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
@@ -62,6 +65,18 @@ pub enum StoreRequest {
     Identify {
         /// The logical database.
         scope: Scope,
+    },
+    /// What may go out along with our introduction, before we know who answers it? What it gives counts as
+    /// offered. Answered by [`StoreReply::Early`].
+    Early {
+        /// The logical database.
+        scope: Scope,
+        /// Who we are, by [`Identity`].
+        site: SiteId,
+        /// The clocks: whether what was found out about them is still good.
+        now: Now,
+        /// About how many bytes of changes to answer; at least one row is.
+        max_bytes: usize,
     },
     /// A peer introduced itself. Checks both histories for forks, corrects the clock, and says
     /// from where to send. Answered by [`StoreReply::Met`].
@@ -153,6 +168,7 @@ impl StoreRequest {
     pub fn scope(&self) -> &Scope {
         match self {
             StoreRequest::Identify { scope }
+            | StoreRequest::Early { scope, .. }
             | StoreRequest::Extract { scope, .. }
             | StoreRequest::Apply { scope, .. }
             | StoreRequest::Judge { scope, .. }
@@ -195,6 +211,8 @@ pub struct Chunk {
 pub enum StoreReply {
     /// To [`StoreRequest::Identify`].
     Identity(Identity),
+    /// To [`StoreRequest::Early`]: nothing, where the peer has to be met first.
+    Early(Option<Box<Early>>),
     /// To [`StoreRequest::Meet`].
     Met(Met),
     /// To [`StoreRequest::Extract`].
@@ -231,6 +249,8 @@ pub struct Identity {
     pub head: Cursor,
     /// What it holds of each replica that it has met, the most recent first; bounded.
     pub holdings: Vec<Holding>,
+    /// Whether it may be worth asking for something to send [early](StoreRequest::Early).
+    pub may_be_early: bool,
 }
 
 /// A piece of our own log.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::{Body, Hello, MIN_FRAME_BYTES, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError};
+use super::{
+    Body, EarlyPush, Hello, MIN_FRAME_BYTES, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+};
 use crate::codec::{DecodeError, Reader};
 use crate::conflict::Seen;
 use crate::lineage::{Cursor, Lineage};
@@ -124,7 +126,9 @@ fn check(message: &Message) -> Result<(), DecodeError> {
     match message {
         Message::Hello(hello) => check_hello(hello),
         Message::Welcome(welcome) => check_welcome(welcome),
-        Message::Push(push) | Message::PushSeen(PushSeen { push, .. }) => {
+        Message::Push(push)
+        | Message::PushSeen(PushSeen { push, .. })
+        | Message::Early(EarlyPush { informed: PushSeen { push, .. }, .. }) => {
             check_cursor(&push.from)?;
             check_cursor(&push.to)?;
             ensure(push.from.seq <= push.to.seq, "a push that goes back")

@@ -73,6 +73,11 @@ impl Assembler {
         Assembler { pieces: Vec::new(), max_message_bytes }
     }
 
+    /// Takes messages up to another length from now on. Nothing that has come is dropped.
+    pub fn limit(&mut self, max_message_bytes: usize) {
+        self.max_message_bytes = max_message_bytes.max(self.pieces.len());
+    }
+
     /// Takes the next frame, and gives the message that it completes.
     ///
     /// The changes of a push are not copied: they share the memory of its only frame.

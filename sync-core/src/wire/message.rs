@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::Seen;
 use crate::id::{Scope, SiteId};
 use crate::lineage::{Cursor, Lineage};
-use crate::store::Holding;
+use crate::store::{Holding, Knowledge};
 
 /// One message. Cut into frames by [`frame`](super::frame).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Message {
     PushSeen(PushSeen),
     /// Changes of the receiver that the sender does not take. Since protocol version 3.
     Refused(Refused),
+    /// A piece of the sender's log, before the receiver has answered the introduction. Since protocol version 4.
+    Early(EarlyPush),
 }
 
 /// The initiator's introduction.
@@ -112,6 +114,32 @@ pub struct PushSeen {
     pub seen: Seen,
     /// The piece.
     pub push: Push,
+}
+
+/// What the sender believes that the receiver lacks, sent along with its [`Hello`]. Both sides go by the [`Welcome`] whether it is
+/// taken: [`is_taken`](Self::is_taken).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct EarlyPush {
+    /// For whom.
+    pub peer: SiteId,
+    /// The most of its own that the sender had offered to anyone before.
+    pub offered: Knowledge,
+    /// The piece. Its body is not compressed: what the receiver reads is not known yet.
+    pub informed: PushSeen,
+}
+
+impl EarlyPush {
+    /// Whether the side that answers the introduction like this takes it, where the introduction `told` how far the
+    /// answering side's log was held. It is the one that is meant and stands where this begins, neither of the two has
+    /// lost anything that the other had, and nobody has heard more of the sender than the sender said.
+    pub fn is_taken(&self, told: &Cursor, site: SiteId, holding: &Holding, resumes: &Cursor) -> bool {
+        let Knowledge { counter, hlc } = holding.knowledge;
+        site == self.peer
+            && holding.cursor == self.informed.push.from
+            && resumes == told
+            && counter <= self.offered.counter
+            && hlc <= self.offered.hlc
+    }
 }
 
 /// A push of the receiver's that was not taken, because the receiver may not make some of the changes in it. Neither

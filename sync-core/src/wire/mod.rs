@@ -9,12 +9,12 @@ pub use crate::store::MAX_HOLDINGS;
 pub use body::{MAX_COMPRESSED_BYTES, MAX_PIECE_BYTES};
 pub use decode::{MAX_ERROR_BYTES, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES};
 pub use message::{
-    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+    Ack, Body, EarlyPush, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 
-/// The protocol version that this build speaks. Version 2 is the same without
-/// [`Message::Refused`], and version 1 without [`Message::PushSeen`] as well.
-pub const PROTOCOL: u16 = 3;
+/// The protocol version that this build speaks. Version 3 is the same without [`Message::Early`], version 2
+/// without [`Message::Refused`] besides, and version 1 without [`Message::PushSeen`] as well.
+pub const PROTOCOL: u16 = 4;
 
 /// Every transport carries frames of at least this many bytes.
 pub const MIN_FRAME_BYTES: usize = 256;

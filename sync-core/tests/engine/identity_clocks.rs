@@ -19,8 +19,12 @@ fn now_ms(device: &Device) -> i64 {
 
 /// Meets a hub whose clock is right, with a device whose clock is `ahead_ms` ahead.
 fn meet(device: &mut Device, ahead_ms: i64) {
-    let clock =
-        ClockReading { offset_ms: -ahead_ms, peer_wall_ms: now_ms(device) as u64, max_drift_ms: 60_000 };
+    let clock = ClockReading {
+        offset_ms: -ahead_ms,
+        peer_wall_ms: now_ms(device) as u64,
+        max_drift_ms: 60_000,
+        compared_at: None,
+    };
     let peer =
         pocketsync_core::store::Peer { site: SOMEBODY, lineage: Default::default(), head: Cursor::ZERO };
     let scope = Scope::new("test").unwrap();

@@ -57,8 +57,12 @@ fn what_a_peer_would_refuse_as_too_late_is_not_offered_and_so_can_be_corrected()
         .unwrap();
     assert_eq!(extract(), StoreReply::Ahead);
     let peer = Peer { site: SiteId::from_bytes([9; 16]), lineage: Lineage::default(), head: Cursor::ZERO };
-    let clock =
-        Some(ClockReading { offset_ms: -1500 * 86_400_000, peer_wall_ms: now_ms(), max_drift_ms: 300_000 });
+    let clock = Some(ClockReading {
+        offset_ms: -1500 * 86_400_000,
+        peer_wall_ms: now_ms(),
+        max_drift_ms: 300_000,
+        compared_at: None,
+    });
     let meet = Meet { scope: scope(), peer, holding: None, resumes: None, clock };
     let met = device.replica.clone().run(StoreRequest::Meet(meet)).unwrap();
     assert!(matches!(met, StoreReply::Met(Met::Resume(_))));

@@ -3,6 +3,7 @@
 mod application;
 mod bundles;
 mod clocks;
+mod early;
 mod forks;
 mod identity;
 mod links;

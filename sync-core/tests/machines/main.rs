@@ -5,6 +5,8 @@ mod protocol_acks;
 mod protocol_clock;
 mod protocol_convergence;
 mod protocol_crash;
+mod protocol_early;
+mod protocol_early_limits;
 mod protocol_handshake;
 mod protocol_hub;
 mod protocol_hub_members;

@@ -108,3 +108,48 @@ fn killed_twice_and_thrice() {
         check(&world, &format!("round {round}: {crashes:?}"));
     }
 }
+
+/// Coming back with changes on both sides, when the device pushes along with its introduction: whoever is killed at
+/// whatever step, and wherever the link breaks.
+#[test]
+fn killed_at_every_step_of_coming_back_early() {
+    let run = |at: Option<(u64, Option<Node>)>| {
+        let mut world = World::new(2, 11, Net { max_frame_bytes: 256, jitter_ms: 3, ..Net::default() });
+        insert(&mut world, 0, "a before");
+        insert(&mut world, 1, "b before");
+        world.settle();
+        world.go_offline(0);
+        world.run_for(500);
+        insert(&mut world, 0, "a offline");
+        insert(&mut world, 1, "b meanwhile");
+        let begin = world.steps;
+        world.go_online(0);
+        if let Some((step, what)) = at {
+            while world.steps < begin + step {
+                world.step();
+            }
+            match what {
+                Some(node) => world.crash(node),
+                None => {
+                    let links: Vec<u64> = world.devices[0].sessions.keys().copied().collect();
+                    links.into_iter().for_each(|link| world.cut(link));
+                }
+            }
+            insert(&mut world, 0, "a later");
+        }
+        world.settle();
+        (world.steps - begin, world)
+    };
+    let (steps, undisturbed) = run(None);
+    assert!(undisturbed.devices[0].early > 0, "it pushed early");
+    for what in [Some(Node::Device(0)), Some(Node::Hub), None] {
+        for step in 0..=steps {
+            let (_, world) = run(Some((step, what)));
+            let texts = world.column(1, "note", "text");
+            let wanted = ["a before", "a later", "a offline", "b before", "b meanwhile"].map(Value::text);
+            assert_eq!(texts, wanted, "{what:?} at step {step}");
+            let forked = |end: &SessionEnd| matches!(end, SessionEnd::Forked { .. });
+            assert!(!world.devices[0].ends.iter().any(forked), "{what:?} at step {step}: a crash is no fork");
+        }
+    }
+}

@@ -10,8 +10,8 @@ use pocketsync_core::lineage::{Cursor, Incarnation, Lineage, Stamp};
 use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::wire::frame::{Assembler, FrameError, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES, Message,
-    Push, PushSeen, Refusal, Refused, Welcome, WireError,
+    Ack, Body, EarlyPush, ErrorCode, Hello, MAX_HOLDINGS, MAX_REFUSALS, MAX_TOKEN_BYTES, MAX_WITHIN_BYTES,
+    Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -117,6 +117,15 @@ fn push() -> impl Strategy<Value = Message> {
     })
 }
 
+fn early() -> impl Strategy<Value = Message> {
+    (site(), any::<u64>(), hlc(), push_seen()).prop_map(|(peer, counter, hlc, push)| match push {
+        Message::PushSeen(informed) => {
+            Message::Early(EarlyPush { peer, offered: Knowledge { counter, hlc }, informed })
+        }
+        other => other,
+    })
+}
+
 fn refused() -> impl Strategy<Value = Message> {
     let refusal = (any::<u16>(), body()).prop_map(|(reason, parts)| Refusal { reason, parts });
     (cursor(), vec(refusal, 0..MAX_REFUSALS), option::of(body()))
@@ -131,6 +140,7 @@ fn message() -> impl Strategy<Value = Message> {
         welcome(),
         push(),
         push_seen(),
+        early(),
         refused(),
         cursor().prop_map(|cursor| Message::Ack(Ack { cursor })),
         error.prop_map(Message::Error),
@@ -245,7 +255,8 @@ fn malformed_frames_are_refused() {
     assert_eq!(push(b"\x01\x07"), Ok(Some(Message::Bye)));
     assert_eq!(push(b"\x01\x08"), Err(FrameError::Message(DecodeError::Truncated)));
     assert_eq!(push(b"\x01\x09"), Err(FrameError::Message(DecodeError::Truncated)));
-    assert_eq!(push(b"\x01\x0a"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
+    assert_eq!(push(b"\x01\x0a"), Err(FrameError::Message(DecodeError::Truncated)));
+    assert_eq!(push(b"\x01\x0b"), Err(FrameError::Message(DecodeError::Invalid("the parts of a message"))));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use pocketsync_core::store::{Holding, Knowledge};
 use pocketsync_core::value::Value;
 use pocketsync_core::wire::frame::{Assembler, cut};
 use pocketsync_core::wire::{
-    Ack, Body, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
+    Ack, Body, EarlyPush, ErrorCode, Hello, Message, Push, PushSeen, Refusal, Refused, Welcome, WireError,
 };
 
 const A: SiteId = SiteId::from_bytes([0xa1; 16]);
@@ -194,6 +194,13 @@ fn push_seen() -> Message {
     Message::PushSeen(PushSeen { seen, push })
 }
 
+/// A push along with an introduction.
+fn early() -> Message {
+    let Message::PushSeen(informed) = push_seen() else { unreachable!() };
+    let offered = Knowledge { counter: 7, hlc: at(5, 9, A).hlc };
+    Message::Early(EarlyPush { peer: B, offered, informed })
+}
+
 /// What is said of a push with changes that its sender may not make.
 fn refused() -> Message {
     let (v, w) = (at(0, 0, A), at(250, 0, A));
@@ -249,6 +256,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("push-empty", push(Body::Empty)),
         ("push-seen", push_seen()),
         ("refused", refused()),
+        ("early", early()),
         ("ack", Message::Ack(Ack { cursor: cursor() })),
         ("error", Message::Error(error)),
         ("ping", Message::Ping(300)),

@@ -330,7 +330,7 @@ fn what_a_peer_would_refuse_as_too_late_is_not_offered_and_so_can_be_corrected()
 }
 
 fn correct(store: &mut MemoryStore, offset_ms: i64, peer_wall_ms: u64) {
-    let clock = ClockReading { offset_ms, peer_wall_ms, max_drift_ms: 300_000 };
+    let clock = ClockReading { offset_ms, peer_wall_ms, max_drift_ms: 300_000, compared_at: None };
     let met = run_meet(store, SiteId::from_bytes([9; 16]), None, None, Some(clock));
     assert!(matches!(met, Met::Resume(_)));
 }

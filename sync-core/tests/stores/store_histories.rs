@@ -142,6 +142,7 @@ impl World {
                     offset_ms: -self.skew_ms[device],
                     peer_wall_ms: self.now,
                     max_drift_ms: 300_000,
+                    compared_at: None,
                 };
                 run_meet(&mut self.replicas[device], site(99), None, None, Some(clock));
             }

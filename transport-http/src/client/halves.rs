@@ -29,9 +29,13 @@ struct Shared {
 }
 
 impl Shared {
+    fn pump(&self) -> MutexGuard<'_, Pump> {
+        self.pump.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Moves the link on. What happens later wakes both halves.
     fn work(&self) -> MutexGuard<'_, Pump> {
-        let mut pump = self.pump.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pump = self.pump();
         pump.work(&mut Context::from_waker(&self.wakers.both()));
         pump
     }
@@ -86,11 +90,13 @@ impl Sink<Bytes> for Writer {
     type Error = TransportError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        self.work(cx).poll_ready()
+        // A request that began now would leave behind what the session says in the same breath.
+        let ready = self.shared.pump().poll_ready();
+        if ready.is_ready() { ready } else { self.work(cx).poll_ready() }
     }
 
     fn start_send(self: Pin<&mut Self>, frame: Bytes) -> Result<(), TransportError> {
-        self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner).send(frame)
+        self.shared.pump().send(frame)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
@@ -98,7 +104,7 @@ impl Sink<Bytes> for Writer {
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        self.shared.pump.lock().unwrap_or_else(PoisonError::into_inner).close();
+        self.shared.pump().close();
         self.work(cx).poll_closed()
     }
 }

@@ -81,6 +81,10 @@ pub(crate) fn extract(
     }
     let state = records.state_mut();
     if state.role == Role::Device {
+        if !changeset.is_empty() {
+            // Who is told now may tell others: from now on all that was handed out may be known.
+            state.unanswered = None;
+        }
         // A position in the middle speaks of the head, too.
         state.offered.raise(&Offered { seq: to.seq, ..piece.offered.marks });
     }

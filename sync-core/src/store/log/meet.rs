@@ -4,18 +4,27 @@ use super::{PeerState, Records, Role};
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, MAX_HOLDINGS, Mark, Meet, Met, Offered, Parting, Peer, Resume, StoreError, Verdict,
-    introduced, resume_at, verdict,
+    Holding, Identity, MAX_HOLDINGS, Mark, Meet, Met, Offered, Parting, Peer, Recent, Resume, StoreError,
+    Unanswered, Verdict, introduced, resume_at, verdict,
 };
 
 /// Who we are and what we hold of others.
-pub(crate) fn identify(records: &impl Records) -> Result<Identity, StoreError> {
+pub(crate) fn identify(records: &mut impl Records) -> Result<Identity, StoreError> {
+    if let Some(early) = &mut records.state_mut().unanswered {
+        early.is_old = true;
+    }
     let state = records.state();
     let met = records.peers(MAX_HOLDINGS)?;
-    let met = met.into_iter().map(|(site, peer)| holding(records, site, Some(peer)));
+    let met = met.into_iter().map(|(site, peer)| holding(&*records, site, Some(peer)));
     let holdings = introduced(state.site, met, &state.sites);
     let head = state.head_cursor();
-    Ok(Identity { site: state.site, lineage: state.lineage.clone(), head, holdings })
+    Ok(Identity {
+        site: state.site,
+        lineage: state.lineage.clone(),
+        head,
+        holdings,
+        may_be_early: state.recent.is_some(),
+    })
 }
 
 /// A peer introduced itself.
@@ -29,7 +38,10 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     // A hub tells its own writes, the answers to conflicts, without keeping account of them.
     let offered = match state.role {
         Role::Hub => Offered { knowledge: theirs.knowledge, ..state.offered },
-        Role::Device => state.offered,
+        Role::Device => {
+            let known = |early: Unanswered| early.known_to(&request.peer, &theirs, state.offered);
+            state.unanswered.map_or(state.offered, known)
+        }
     };
     if let Verdict::Forked { shared } = verdict(&state.lineage, state.head, &offered, &theirs) {
         if let Some(site) = part_ways(records, shared)? {
@@ -40,6 +52,11 @@ pub(crate) fn meet(records: &mut impl Records, request: Meet) -> Result<Met, Sto
     }
     if let Some(reading) = request.clock {
         records.correct_clock(reading)?;
+    }
+    let state = records.state_mut();
+    state.unanswered = None;
+    if let Some(reading) = request.clock {
+        state.recent = Recent::of(&request.peer, reading);
     }
     let known = records.peer(request.peer.site)?;
     let mut peer = known.clone().unwrap_or_default();

@@ -3,6 +3,7 @@
 
 mod apply;
 mod changeset;
+mod early;
 mod extract;
 mod judge;
 mod key;
@@ -14,6 +15,7 @@ mod state;
 
 pub(crate) use apply::apply;
 pub(crate) use changeset::ChangesetBuilder;
+pub(crate) use early::early;
 pub(crate) use extract::extract;
 pub(crate) use key::{row_key, row_of};
 pub(crate) use meet::{acked, identify, meet};
@@ -106,6 +108,9 @@ pub(crate) trait Records {
 pub(crate) fn run(records: &mut impl Records, request: StoreRequest) -> Result<StoreReply, StoreError> {
     Ok(match request {
         StoreRequest::Identify { .. } => StoreReply::Identity(identify(records)?),
+        StoreRequest::Early { site, now, max_bytes, .. } => {
+            StoreReply::Early(early(records, site, now, max_bytes)?.map(Box::new))
+        }
         StoreRequest::Meet(request) => StoreReply::Met(meet(records, request)?),
         StoreRequest::Extract { not_after: Some(latest), .. } if records.is_ahead(latest) => {
             StoreReply::Ahead

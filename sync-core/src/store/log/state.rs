@@ -8,7 +8,7 @@ use super::Names;
 use crate::conflict::{Clash, HubResolver, Rules};
 use crate::id::SiteId;
 use crate::lineage::{Cursor, Lineage};
-use crate::store::{Offered, Sites, remembered};
+use crate::store::{Offered, Recent, Sites, Unanswered, remembered};
 
 /// How a replica answers the discovery that its history forked, and what it remembers for that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +28,10 @@ pub(crate) struct LogState {
     /// The last log number.
     pub(crate) head: u64,
     pub(crate) offered: Offered,
+    /// What a device handed out early and nobody has answered.
+    pub(crate) unanswered: Option<Unanswered>,
+    /// With whom a device may be early, in this opening.
+    pub(crate) recent: Option<Recent>,
     pub(crate) sites: Sites,
     pub(crate) names: Names,
     /// A device's own writes that met others before the peer had them, as long as it has not.
@@ -46,6 +50,8 @@ impl LogState {
             lineage: Lineage::default(),
             head: 0,
             offered: Offered::default(),
+            unanswered: None,
+            recent: None,
             sites: Sites::default(),
             names: Names::default(),
             clashes: Vec::new(),

@@ -39,6 +39,7 @@ impl MemoryScope {
         // What lost was the old site's, and whoever has that has judged it.
         self.state.clashes.clear();
         self.state.offered = Offered::default();
+        (self.state.unanswered, self.state.recent) = (None, None);
         new
     }
 }

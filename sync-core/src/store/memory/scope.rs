@@ -55,6 +55,7 @@ impl MemoryScope {
 
     pub(super) fn open(&mut self, stamp: Stamp) {
         self.stamp = stamp;
+        self.state.recent = None;
         self.state.lineage.open_after(self.state.head, self.state.offered.seq, stamp);
     }
 
@@ -235,6 +236,7 @@ impl Records for MemoryScope {
 
     fn clock_jumped(&mut self) -> Result<(), StoreError> {
         self.clock.jumped(self.state.head);
+        self.state.recent = None;
         Ok(())
     }
 

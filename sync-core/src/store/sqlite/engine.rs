@@ -16,7 +16,7 @@ use super::schema_change;
 use crate::conflict::ConflictLimits;
 use crate::id::SiteId;
 use crate::lineage::{Lineage, Stamp};
-use crate::store::{Sites, StoreError, StoreErrorKind};
+use crate::store::{Recent, Sites, StoreError, StoreErrorKind};
 
 /// The engine's own connection and what it keeps in memory of the system tables.
 ///
@@ -53,6 +53,8 @@ pub struct Engine {
     pub(crate) left: BTreeSet<SiteId>,
     /// Where the peers' logs ended when they introduced themselves last.
     pub(crate) met_at: BTreeMap<SiteId, u64>,
+    /// Who may be sent something early.
+    pub(crate) recent: Option<Recent>,
 }
 
 impl Engine {

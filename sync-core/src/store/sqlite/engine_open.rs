@@ -42,6 +42,7 @@ impl Engine {
             has_aliases: Default::default(),
             left: Default::default(),
             met_at: Default::default(),
+            recent: None,
         };
         // One snapshot for all that is read.
         engine.conn.execute_batch("BEGIN")?;

@@ -42,6 +42,18 @@ meta! {
     offered_counter,
     /// The largest own clock that was handed to anyone (bits).
     offered_clock,
+    /// One more than the log number after which an early push began that nobody has answered; 0: there is none.
+    early_after,
+    /// For whom it was, as an ordinal.
+    early_peer,
+    /// The last opening of that one that we know of (its stamp's bits).
+    early_opening,
+    /// Whether somebody has introduced himself since (0 or 1).
+    early_is_old,
+    /// What `offered_counter` was before it.
+    early_counter,
+    /// What `offered_clock` was before it.
+    early_clock,
     /// What corrects the wall clock, in milliseconds.
     offset_ms,
     /// The count of clock jumps when `offset_ms` was measured.

@@ -99,7 +99,7 @@ impl Device {
 
     /// Hears who the other one is.
     pub(crate) fn meet(&self, other: &Device) {
-        let Identity { site, lineage, head, holdings } = other.identity();
+        let Identity { site, lineage, head, holdings, .. } = other.identity();
         let us = self.site();
         let holding = holdings.into_iter().find(|holding| holding.replica == us);
         let peer = Peer { site, lineage, head };

@@ -65,6 +65,7 @@ fn open(dir: TempDir, path: PathBuf, skew_ms: i64) -> Device {
         online: true,
         caught_up: false,
         sent_bytes: 0,
+        early: 0,
         ends: Vec::new(),
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Device {
     pub(crate) online: bool,
     pub(crate) caught_up: bool,
     pub(crate) sent_bytes: usize,
+    /// How often it had something to say along with an introduction.
+    pub(crate) early: usize,
     pub(crate) ends: Vec<SessionEnd>,
 }
 

@@ -86,6 +86,10 @@ impl World {
                     if let Ok(StoreReply::Extracted(extracted)) = &reply {
                         self.remember(&extracted.changeset);
                     }
+                    if let Ok(StoreReply::Early(Some(early))) = &reply {
+                        self.remember(&early.extracted.changeset);
+                        self.devices[n].early += 1;
+                    }
                     let now = self.now(self.devices[n].skew_ms);
                     self.with_session(id, side, |session| session.handle_store(now, request, reply));
                 }

@@ -25,6 +25,8 @@ pub struct Device {
     pub events: Vec<Event>,
     pub ends: Vec<SessionEnd>,
     pub extracts: u64,
+    /// How often it had something to say along with an introduction.
+    pub early: u64,
     pub token: Option<String>,
     pub compression: bool,
     next_timer: Option<Duration>,
@@ -44,6 +46,7 @@ impl Device {
             events: Vec::new(),
             ends: Vec::new(),
             extracts: 0,
+            early: 0,
             token: None,
             compression: true,
             next_timer: None,

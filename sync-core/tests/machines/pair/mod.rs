@@ -4,6 +4,7 @@
 
 mod device;
 mod hub_node;
+pub mod met;
 mod oracle;
 mod rig;
 mod rng;
@@ -237,7 +238,9 @@ impl World {
                 if let StoreRequest::Extract { .. } = &request {
                     self.devices[n].extracts += 1;
                 }
-                self.devices[n].store.run(request)
+                let reply = self.devices[n].store.run(request);
+                self.devices[n].early += u64::from(matches!(&reply, Ok(StoreReply::Early(Some(_)))));
+                reply
             }
         }
     }

@@ -215,14 +215,18 @@ pub struct SessionRig {
     pub events: Vec<Event>,
     pub closed: Option<SessionEnd>,
     pub requests: Vec<StoreRequest>,
+    /// What the store was asked and does not answer.
+    pub held: Option<VecDeque<(RequestId, StoreRequest)>>,
     assembler: Assembler,
 }
 
 impl SessionRig {
     pub fn connect(store: MemoryStore) -> Self {
-        let now = Now { mono: Duration::from_secs(1), wall_ms: WALL };
-        let session = Session::connect(SessionConfig::new(scope()), now);
-        SessionRig::run(session, store, now)
+        SessionRig::connect_at(store, Now { mono: Duration::from_secs(1), wall_ms: WALL })
+    }
+
+    pub fn connect_at(store: MemoryStore, now: Now) -> Self {
+        SessionRig::run(Session::connect(SessionConfig::new(scope()), now), store, now)
     }
 
     pub fn accept(store: MemoryStore) -> Self {
@@ -231,7 +235,7 @@ impl SessionRig {
         SessionRig::run(session, store, now)
     }
 
-    fn run(session: Session, store: MemoryStore, now: Now) -> Self {
+    pub fn run(session: Session, store: MemoryStore, now: Now) -> Self {
         let mut rig = SessionRig {
             session,
             store,
@@ -240,10 +244,24 @@ impl SessionRig {
             events: Vec::new(),
             closed: None,
             requests: Vec::new(),
+            held: None,
             assembler: Assembler::new(64 << 20),
         };
         rig.pump();
         rig
+    }
+
+    /// Lets the store answer what it was asked while it was held.
+    pub fn release(&mut self) {
+        for (id, request) in self.held.take().unwrap_or_default() {
+            self.answer(id, request);
+        }
+        self.pump();
+    }
+
+    fn answer(&mut self, id: RequestId, request: StoreRequest) {
+        let reply = self.store.run(request);
+        self.session.handle_store(self.now, id, reply);
     }
 
     pub fn say(&mut self, message: &Message) -> Vec<Message> {
@@ -270,8 +288,10 @@ impl SessionRig {
                 }
                 Output::Store(id, request) => {
                     self.requests.push(request.clone());
-                    let reply = self.store.run(request);
-                    self.session.handle_store(self.now, id, reply);
+                    match &mut self.held {
+                        Some(held) => held.push_back((id, request)),
+                        None => self.answer(id, request),
+                    }
                 }
                 Output::Admit(_) => {
                     let admitted = Admitted::new("test", Rights::ALL);

@@ -18,9 +18,14 @@ pub fn lineage(n: u8) -> Lineage {
 }
 
 pub fn push(n: u8, from: u64, text: &str) -> Message {
-    let version = Version::new(Hlc::from_ms(WALL + from), site(n));
+    relayed(n, n, from, (from + 1, from), text)
+}
+
+/// A push of `n` with a row that it had from another site, which numbered it and wrote it so late.
+pub fn relayed(n: u8, of: u8, from: u64, (counter, ms): (u64, u64), text: &str) -> Message {
+    let version = Version::new(Hlc::from_ms(WALL + ms), site(of));
     let row = RowChange {
-        id: RowId::Surrogate { site: site(n), counter: from + 1 },
+        id: RowId::Surrogate { site: site(of), counter },
         life: Life::born(version),
         cells: vec![CellChange { column: 0, version, value: Value::text(text) }],
     };

@@ -123,6 +123,8 @@ impl Delta {
         }
         let offered = self.offered(engine.site());
         let meta = &mut engine.meta;
+        // Who is told now may tell others: from now on all that was handed out may be known.
+        meta.early_after = 0;
         meta.offered_seq = meta.offered_seq.max(seq as i64);
         meta.offered_counter = meta.offered_counter.max(offered.counter as i64);
         let clock = offered.hlc.max(Hlc::from_bits(meta.offered_clock as u64));

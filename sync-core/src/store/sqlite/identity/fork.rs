@@ -74,6 +74,7 @@ pub(super) fn take_new_site(engine: &mut Engine, kept: u64, shares: u64) -> Resu
     let meta = &mut engine.meta;
     meta.see(clock);
     (meta.offered_seq, meta.offered_counter, meta.offered_clock) = (0, 0, 0);
+    meta.early_after = 0;
     Ok(new)
 }
 

@@ -5,13 +5,13 @@ use super::super::fold;
 use super::super::merging;
 use super::lives::OtherLife;
 use super::peers::Known;
-use super::{correct, folds, fork, heard, peers};
+use super::{correct, early, folds, fork, heard, peers};
 use crate::clock::Hlc;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
 use crate::store::{
-    Holding, Identity, Knowledge, Mark, Meet, Met, Offered, Parting, Peer, Resume, StoreError, Verdict,
-    introduced, remembered, verdict,
+    Holding, Identity, Knowledge, Mark, Meet, Met, Offered, Parting, Peer, Recent, Resume, StoreError,
+    Verdict, introduced, remembered, verdict,
 };
 
 /// How often the log is looked through for what can go: once in so many log numbers.
@@ -25,7 +25,13 @@ pub fn identify(engine: &Engine) -> Result<Identity, StoreError> {
     let us = engine.site();
     let met = peers::all(engine)?.into_iter().map(|(site, known)| holding(engine, site, known));
     let holdings = introduced(us, met, &engine.sites);
-    Ok(Identity { site: us, lineage: engine.lineage.clone(), head: head(engine), holdings })
+    Ok(Identity {
+        site: us,
+        lineage: engine.lineage.clone(),
+        head: head(engine),
+        holdings,
+        may_be_early: engine.recent.is_some(),
+    })
 }
 
 /// A peer introduced itself. Folds first, so that all that was written counts.
@@ -48,14 +54,18 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
     let theirs = request.holding.filter(|holding| holding.replica == us);
     let theirs = theirs.unwrap_or_else(|| Holding::none(us));
     let offered = offered(engine);
-    if let Verdict::Forked { shared } = verdict(&engine.lineage, engine.meta.head as u64, &offered, &theirs) {
+    let known =
+        early::unanswered(engine).map_or(offered, |early| early.known_to(&request.peer, &theirs, offered));
+    if let Verdict::Forked { shared } = verdict(&engine.lineage, engine.meta.head as u64, &known, &theirs) {
         // This one has of us what is shared. Whether others have more, and which life told them, is not known.
         let at_first_hand = !engine.lineage.contains(engine.meta.head as u64, &theirs.cursor);
         let alone = peers::all(engine)?.iter().all(|(known, _)| *known == request.peer.site);
         return part_ways(engine, shared, &offered, at_first_hand && alone);
     }
+    engine.meta.early_after = 0;
     if let Some(reading) = request.clock {
         correct::correct(engine, reading)?;
+        engine.recent = Recent::of(&request.peer, reading);
     }
     let site = request.peer.site;
     let before = peers::get(engine, site)?;
@@ -112,6 +122,7 @@ fn leave(engine: &mut Engine, parting: Parting, shares: u64) -> Result<SiteId, S
     let Parting { kept, read_again } = parting;
     let site = fork::take_new_site(engine, kept, shares)?;
     engine.met_at.clear();
+    engine.recent = None;
     for (peer, mut known) in peers::all(engine)? {
         known.acked = Cursor::ZERO;
         if read_again {

@@ -4,6 +4,7 @@
 //! meeting    introductions: forks, rewinds, from where to send
 //! peers      what is stored of each peer          folds     what the log remembers of our folds
 //! fork       a new site after a restore           correct   versions that nobody has seen, corrected
+//! early      what goes out before we are welcome
 //! heard      what our own writes knew of each peer    visit     every stored version after a log number
 //! lives      rows that were given one number twice
 //! ```
@@ -11,6 +12,7 @@
 //! Everything runs in the transaction that is open.
 
 mod correct;
+mod early;
 mod folds;
 mod fork;
 mod heard;
@@ -19,6 +21,7 @@ mod meeting;
 mod peers;
 pub(super) mod visit;
 
+pub use early::{begin_session, early};
 pub(super) use folds::is_ahead;
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub(crate) use lives::OtherLife;

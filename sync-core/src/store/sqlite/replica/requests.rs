@@ -77,7 +77,13 @@ fn answer(engine: &mut Engine, request: StoreRequest) -> Result<StoreReply, Stor
         return Ok(StoreReply::Moved { site: engine.site() });
     }
     Ok(match request {
-        StoreRequest::Identify { .. } => StoreReply::Identity(identity::identify(engine)?),
+        StoreRequest::Identify { .. } => {
+            identity::begin_session(engine);
+            StoreReply::Identity(identity::identify(engine)?)
+        }
+        StoreRequest::Early { site, now, max_bytes, .. } => {
+            StoreReply::Early(identity::early(engine, site, now, max_bytes)?.map(Box::new))
+        }
         StoreRequest::Meet(meet) => {
             let peer = meet.peer.site;
             let met = identity::meet(engine, meet)?;
