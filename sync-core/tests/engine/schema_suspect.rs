@@ -203,3 +203,26 @@ fn an_insert_from_before_the_rebuild_keeps_its_time() {
         assert_eq!(device.rows("SELECT value || since FROM word WHERE name = 'k'"), ["b169"]);
     }
 }
+
+#[test]
+fn what_was_written_unseen_over_a_value_that_waited_for_its_column_is_logged() {
+    let (a, b) = (Device::new(NOTES), Device::new(NOTES));
+    sql(&a, "INSERT INTO note(title) VALUES('k'), ('m')");
+    exchange(&[&a, &b]);
+    sql(&a, "ALTER TABLE note ADD COLUMN stars INT; UPDATE note SET stars = 5");
+    exchange(&[&a, &b]);
+    sql(
+        &b,
+        "BEGIN; CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT, body TEXT, stars INT);
+         INSERT INTO fresh SELECT id, title, body, NULL FROM note; DROP TABLE note;
+         ALTER TABLE fresh RENAME TO note; COMMIT; UPDATE note SET stars = 7 WHERE title = 'm'",
+    );
+    exchange(&[&a, &b]);
+    for device in [&a, &b] {
+        assert_eq!(device.rows("SELECT title || stars FROM note ORDER BY title"), ["k5", "m5"]);
+    }
+    let logged = b.replica.conflicts(&ConflictFilter::default()).unwrap();
+    let values: Vec<_> = logged.iter().map(|it| (it.here.what.clone(), it.came.what.clone())).collect();
+    let [mine, theirs] = [7, 5].map(|stars| Written::Value(Value::Integer(stars)));
+    assert_eq!(values, [(mine, theirs)]);
+}
