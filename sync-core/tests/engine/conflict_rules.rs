@@ -116,3 +116,41 @@ fn rules_outlive_a_migration_of_the_users_tables() {
     assert_eq!(a.replica.rules().unwrap(), b.replica.rules().unwrap());
     assert_eq!(b.replica.rules().unwrap().iter().count(), 1);
 }
+
+#[test]
+fn rules_that_were_there_before_the_file_was_tracked_are_in_force_everywhere() {
+    let (a, b) = (Device::untracked(SCHEMA), Device::new(SCHEMA));
+    a.app.execute_batch(RULES).unwrap();
+    a.app.execute("INSERT INTO __pocketsync_rules(tbl, strategy) VALUES('note', 'client_wins')", []).unwrap();
+    let tracked = a.replica.track(&Tables::all()).unwrap();
+    assert_eq!(tracked.len(), 1, "the application's own");
+    b.pull(&a);
+    assert_eq!(b.replica.rules().unwrap().strategy("note", "body"), Strategy::ClientWins);
+    a.app.execute("UPDATE __pocketsync_rules SET strategy = 'resolver'", []).unwrap();
+    b.pull(&a);
+    assert_eq!(b.replica.rules().unwrap().strategy("note", "body"), Strategy::Resolver);
+}
+
+/// There is nothing in a table that was not there.
+#[test]
+fn the_first_rule_is_no_reason_to_read_everything_again() {
+    for in_sql in [true, false] {
+        let (a, b) = (Device::new(SCHEMA), Device::new(SCHEMA));
+        a.app.execute("INSERT INTO note(title) VALUES('x')", []).unwrap();
+        b.pull(&a);
+        a.pull(&b);
+        let sites = (a.site(), b.site());
+        if in_sql {
+            a.app.execute_batch(RULES).unwrap();
+            a.app
+                .execute("INSERT INTO __pocketsync_rules(tbl, strategy) VALUES('note', 'client_wins')", [])
+                .unwrap();
+        } else {
+            a.replica.set_rule(&hub_wins("title")).unwrap();
+        }
+        b.pull(&a);
+        a.pull(&b);
+        assert_eq!(b.replica.rules().unwrap().iter().count(), 1);
+        assert_eq!((a.site(), b.site()), sites);
+    }
+}

@@ -27,6 +27,9 @@ fn a_file_of_the_first_format_is_upgraded_by_the_first_write() {
             "ALTER TABLE __pocketsync_aside DROP COLUMN winner;
              ALTER TABLE __pocketsync_aside DROP COLUMN since;
              DROP TABLE __pocketsync_alias;
+             DROP TABLE __pocketsync_name;
+             DROP TABLE __pocketsync_former;
+             DROP TABLE __pocketsync_before;
              DROP TABLE __pocketsync_refused;
              DELETE FROM __pocketsync_meta WHERE key LIKE 'changed:%';
              UPDATE __pocketsync_meta SET value = 1 WHERE key = 'format';",
@@ -65,6 +68,8 @@ fn a_rule_that_the_second_format_could_not_keep_is_in_force_after_the_upgrade() 
     a.app
         .execute_batch(
             "DROP TABLE __pocketsync_merge; DROP TABLE __pocketsync_share; DROP TABLE __pocketsync_refused;
+             DROP TABLE __pocketsync_name; DROP TABLE __pocketsync_former;
+             DROP TABLE __pocketsync_before;
              UPDATE __pocketsync_meta SET value = 2 WHERE key = 'format';",
         )
         .unwrap();
@@ -77,4 +82,35 @@ fn a_rule_that_the_second_format_could_not_keep_is_in_force_after_the_upgrade() 
     a.pull(&b);
     assert_eq!(a.rows("SELECT '' || votes FROM note"), ["3"]);
     assert_eq!(b.rows("SELECT '' || votes FROM note"), ["3"]);
+}
+
+#[test]
+fn a_file_of_the_fourth_format_leaves_its_name_after_a_rebuild_as_any() {
+    let [mut a, b] = [Device::new(TAGS), Device::new(TAGS)];
+    a.app.execute_batch("INSERT INTO note(text) VALUES('old')").unwrap();
+    b.pull(&a);
+    a.app
+        .execute_batch(
+            "DROP TABLE __pocketsync_name; DROP TABLE __pocketsync_former;
+             DROP TABLE __pocketsync_before;
+             UPDATE __pocketsync_meta SET value = 4 WHERE key = 'format';",
+        )
+        .unwrap();
+    drop(a.replica);
+    a.replica = Replica::open(&a.path, ReplicaOptions::default()).unwrap();
+    let site = a.site();
+    a.app
+        .execute_batch(
+            "BEGIN; CREATE TABLE fresh(id INTEGER PRIMARY KEY, tag INTEGER REFERENCES tag(id), text TEXT);
+             INSERT INTO fresh SELECT * FROM note; DROP TABLE note; ALTER TABLE fresh RENAME TO note; COMMIT;
+             UPDATE note SET text = 'unseen'",
+        )
+        .unwrap();
+    assert_ne!(a.site(), site);
+    assert_eq!(a.replica.status().unwrap().format, 5);
+    for _ in 0..3 {
+        a.pull(&b);
+        b.pull(&a);
+    }
+    assert_eq!(b.rows("SELECT text FROM note"), ["unseen"]);
 }

@@ -181,3 +181,48 @@ fn who_was_heard_is_told_though_another_one_never_comes_back() {
     assert_eq!(b.rows("SELECT title FROM note"), ["told"]);
     assert!(a.replica.status().unwrap().tables.iter().any(|table| table.suspect), "one was not heard");
 }
+
+/// What was captured before the rebuild was written then, and wrote nothing into a column that came with it.
+#[test]
+fn an_insert_from_before_the_rebuild_keeps_its_time() {
+    let schema = "CREATE TABLE word(name TEXT PRIMARY KEY NOT NULL, value TEXT)";
+    let rebuild = "BEGIN; CREATE TABLE fresh(name TEXT PRIMARY KEY NOT NULL, value TEXT, since INTEGER);
+        INSERT INTO fresh(name, value) SELECT name, value FROM word; DROP TABLE word;
+        ALTER TABLE fresh RENAME TO word; COMMIT";
+    let (a, b) = (Device::new(schema), Device::new(schema));
+    sql(&a, "INSERT INTO word VALUES('k', 'a'), ('x', 'x')");
+    sql(&b, "INSERT INTO word VALUES('k', 'b')");
+    sql(&a, rebuild);
+    a.identity();
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    sql(&a, "UPDATE word SET since = 169 WHERE name = 'k'");
+    std::thread::sleep(std::time::Duration::from_millis(3));
+    sql(&b, rebuild);
+    exchange(&[&b, &a]);
+    for device in [&a, &b] {
+        assert_eq!(device.rows("SELECT value || since FROM word WHERE name = 'k'"), ["b169"]);
+    }
+}
+
+#[test]
+fn what_was_written_unseen_over_a_value_that_waited_for_its_column_is_logged() {
+    let (a, b) = (Device::new(NOTES), Device::new(NOTES));
+    sql(&a, "INSERT INTO note(title) VALUES('k'), ('m')");
+    exchange(&[&a, &b]);
+    sql(&a, "ALTER TABLE note ADD COLUMN stars INT; UPDATE note SET stars = 5");
+    exchange(&[&a, &b]);
+    sql(
+        &b,
+        "BEGIN; CREATE TABLE fresh(id INTEGER PRIMARY KEY, title TEXT, body TEXT, stars INT);
+         INSERT INTO fresh SELECT id, title, body, NULL FROM note; DROP TABLE note;
+         ALTER TABLE fresh RENAME TO note; COMMIT; UPDATE note SET stars = 7 WHERE title = 'm'",
+    );
+    exchange(&[&a, &b]);
+    for device in [&a, &b] {
+        assert_eq!(device.rows("SELECT title || stars FROM note ORDER BY title"), ["k5", "m5"]);
+    }
+    let logged = b.replica.conflicts(&ConflictFilter::default()).unwrap();
+    let values: Vec<_> = logged.iter().map(|it| (it.here.what.clone(), it.came.what.clone())).collect();
+    let [mine, theirs] = [7, 5].map(|stars| Written::Value(Value::Integer(stars)));
+    assert_eq!(values, [(mine, theirs)]);
+}

@@ -66,8 +66,8 @@ meta! {
     schema_version,
     /// Which triggers were laid: a number that is raised with their SQL.
     triggers,
-    /// The last log number that was handed to anyone when a table was found without its triggers: up to it, the table may
-    /// show other values than were told.
+    /// The last log number that was handed to anyone when a table was found without its triggers: up to it, nothing is
+    /// told to those who were told, until their logs were read again.
     told_seq,
     /// Our site when peers were asked what they were told of such tables, as an ordinal: those that knew of us have smaller ones.
     asked_as,

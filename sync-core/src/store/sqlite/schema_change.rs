@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::OptionalExtension;
 
 use super::apply::Shown;
+use super::catalog::Table;
 use super::catalog_load::{self, local_table_number};
 use super::engine::Engine;
 use super::fold;
@@ -16,12 +17,13 @@ use super::renames::{self, Renames};
 use super::rules;
 use super::schema_notes::{self, Kind};
 use super::suspect;
-use super::system::{FORMAT, PREFIX};
+use super::system::{FORMAT, PREFIX, clock_table};
 use super::tracking::{
     TRIGGERS, audit, filled_columns, install, lost_values, mirror, new_columns, register, rekey,
     renamed_columns,
 };
 use super::upgrade;
+use crate::conflict::RULES_TABLE;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What waits may have room now.
@@ -110,6 +112,15 @@ struct Found {
     back: Vec<(u32, u32)>,
 }
 
+/// Whether a table is one of ours in which nothing was known: it was made a moment ago.
+fn is_new_of_ours(engine: &Engine, table: &Table) -> Result<bool, StoreError> {
+    if table.name == RULES_TABLE {
+        let sql = format!("SELECT 1 FROM {}", clock_table(table.no));
+        return Ok(!engine.conn.prepare(&sql)?.exists([])?);
+    }
+    Ok(table.name == renames::TABLE)
+}
+
 /// Lays the triggers, and looks after tables that had none.
 fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
     let mut bare = Vec::new();
@@ -127,8 +138,7 @@ fn lay(engine: &mut Engine, found: &Found) -> Result<(), StoreError> {
         if laid.was_bare || laid.claims_changed {
             audit(&engine.conn, &table)?;
         }
-        // A table of ours was made a moment ago.
-        if laid.was_bare && table.name != renames::TABLE {
+        if laid.was_bare && !is_new_of_ours(engine, &table)? {
             register::mark(&engine.conn, table.no, register::SUSPECT)?;
             engine.meta.told_seq = engine.meta.told_seq.max(engine.meta.offered_seq);
         }

@@ -7,8 +7,9 @@
 //! [goes to the conflict log](super::conflict::Detector).
 //!
 //! [`ask`] has the peers tell everything again, and [`heard_all`] ends the suspicion when they have. Until
-//! then nothing that was told before is told of such a table to those who were told: it would be another
-//! value in the same version. Whoever comes later is told everything.
+//! then nothing that was told before is told again to those who were told. Of such a table it would be another
+//! value in the same version; of any, what it wins over at a peer has to be read first, since nobody judges what
+//! comes under a name that was left. Whoever comes later is told everything.
 
 use std::collections::BTreeSet;
 

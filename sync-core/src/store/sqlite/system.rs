@@ -35,6 +35,16 @@ CREATE TABLE IF NOT EXISTS __pocketsync_peer(
   held_lineage BLOB NOT NULL, catching_up INTEGER NOT NULL,
   acked_seq INTEGER NOT NULL, acked_stamp INTEGER NOT NULL,
   resend_from INTEGER NOT NULL DEFAULT 0, resend_until INTEGER NOT NULL, met INTEGER NOT NULL);
+-- Names that we left so that peers tell us everything again, and our last clock under each.
+CREATE TABLE IF NOT EXISTS __pocketsync_name(
+  site INTEGER PRIMARY KEY, clock INTEGER NOT NULL);
+-- Those of which a peer (by its site) may not have what we wrote after log number `acked`, up to `until`.
+CREATE TABLE IF NOT EXISTS __pocketsync_former(
+  site INTEGER NOT NULL, peer INTEGER NOT NULL, acked INTEGER NOT NULL, until INTEGER NOT NULL,
+  PRIMARY KEY(site, peer)) WITHOUT ROWID;
+-- The largest clock that was known from each site when the peers' logs were last begun to be read again.
+CREATE TABLE IF NOT EXISTS __pocketsync_before(
+  site INTEGER PRIMARY KEY, clock INTEGER NOT NULL);
 -- Conflicts that this replica knows of. `body` is the whole entry; of our own cell in it there is
 -- where it is, under which log number it was written, and how much of the peer's log was known then.
 CREATE TABLE IF NOT EXISTS __pocketsync_conflict(

@@ -9,8 +9,8 @@ use crate::store::StoreError;
 ///
 /// Format 1 knew neither which row is shown for one that lost a unique key, nor since when a row
 /// waits; all rows that wait are looked at again, which finds it out. Format 2 knew no columns that
-/// merge, format 3 no changes that a peer refuses, and format 4 not which tables have changes: all may have them, until
-/// they are written.
+/// merge, format 3 no changes that a peer refuses, and format 4 no names that were left, and not which tables have
+/// changes: all may have them, until they are written.
 ///
 /// # Errors
 /// When the file cannot be written.

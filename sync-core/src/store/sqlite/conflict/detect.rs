@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::engine::Engine;
-use super::super::identity::{self, Heard};
+use super::super::identity::{self, Before, Former, Heard};
 use super::super::park::row::Row;
 use super::super::rules;
 use super::super::suspect;
@@ -12,7 +12,7 @@ use crate::change::{CellChange, RowChange};
 use crate::clock::Version;
 use crate::conflict::{LoggedConflict, OnDelete, Strategy, Winner, Write, Written};
 use crate::id::SiteId;
-use crate::merge::{Cell, share};
+use crate::merge::{Cell, Life, share};
 use crate::store::StoreError;
 use crate::value::Value;
 
@@ -32,8 +32,14 @@ pub(in super::super) struct Detector {
     peer: SiteId,
     ordinal: u64,
     acked: u64,
+    /// Names that we left.
+    left: Vec<SiteId>,
+    /// Those of them under which the peer may not have all of ours.
+    former: Vec<Former>,
     /// How much of the peer's log was known before this group.
     known: u64,
+    /// What was known of others before, where this group tells it again.
+    before: Option<Before>,
     has_unsent: bool,
     suspects: BTreeSet<u32>,
 }
@@ -46,13 +52,18 @@ impl Detector {
             .conn
             .prepare_cached("SELECT 1 FROM __pocketsync_log WHERE seq > ?1 AND counter IS NOT NULL")?
             .exists([acked as i64])?;
+        let former = identity::former(engine, heard.peer)?;
+        let known = identity::known_of(engine, heard.peer)?;
         Ok(Detector {
             us: engine.site(),
             peer: heard.peer,
             ordinal,
             acked,
-            known: identity::known_of(engine, heard.peer)?,
-            has_unsent,
+            has_unsent: has_unsent || !former.is_empty(),
+            left: identity::left_names(engine)?.into_iter().map(|(site, _)| site).collect(),
+            former,
+            known,
+            before: identity::before(engine, heard.peer)?,
             suspects: suspect::tables(engine)?,
         })
     }
@@ -74,16 +85,17 @@ impl Detector {
         let row = Row::load(engine, &(table_no, change.id.clone()))?;
         let record = &row.record;
         let name = engine.wire_table_name(table_no)?;
-        let is_mine = |version: Version, seq: u64| version.site == self.us && seq > self.acked;
         let mut merged = record.life;
         merged.join(&change.life);
-        for cell in change.cells.iter().filter(|cell| cell.version.site != self.us) {
+        for cell in change.cells.iter().filter(|cell| !self.is_ours(cell.version)) {
             let column = columns[cell.column as usize];
             let Some(own) = record.cells.get(&column) else { continue };
             let answers = is_answer(&cell.version) && cell.version > own.cell.version;
-            let is_own = own.cell.version.site == self.us && (own.seq > self.acked || answers);
+            let is_unsent = self.is_unsent(own.cell.version, own.seq);
+            let is_own = is_unsent || answers && self.is_ours(own.cell.version);
             let may_be_own = suspect && cell.version > own.cell.version;
-            if own.cell.value == cell.value || !is_own && !may_be_own {
+            let was_known = cell.version < own.cell.version && self.was_known(&cell.version, &record.life);
+            if own.cell.value == cell.value || was_known || !is_own && !may_be_own {
                 continue;
             }
             let Some(column_name) = engine.wire_column_name(table_no, column)? else { continue };
@@ -100,12 +112,13 @@ impl Detector {
             if answers && is_own {
                 log::supersede(engine, &conflict, &told)?;
             }
-            let told = (is_own && own.seq > self.acked).then_some(told);
+            let told = is_unsent.then_some(told);
             log::put(engine, self.ordinal, &conflict, told)?;
         }
-        let own_cells = record.cells.values().filter(|held| suspect || is_mine(held.cell.version, held.seq));
+        let own_cells =
+            record.cells.values().filter(|held| suspect || self.is_unsent(held.cell.version, held.seq));
         let newest = own_cells.map(|held| held.cell.version).max();
-        if let Some(death) = change.life.died.filter(|died| died.site != self.us)
+        if let Some(death) = change.life.died.filter(|died| !self.is_ours(*died))
             && let Some(newest) = newest
             && record.life.is_alive()
             && !merged.is_alive()
@@ -115,9 +128,10 @@ impl Detector {
             let came = Write::new(Written::Deleted, death);
             let conflict = self.entry(engine, &name, change, None, (here, came), Winner::Came, DELETE_WINS);
             log::put(engine, self.ordinal, &conflict, None)?;
-        } else if let Some(death) = record.life.died.filter(|died| is_mine(*died, record.life_seq))
+        } else if let Some(death) = record.life.died.filter(|died| self.is_unsent(*died, record.life_seq))
             && let Some(newest) = change.cells.iter().map(|cell| cell.version).max()
-            && newest.site != self.us
+            && !self.is_ours(newest)
+            && !self.was_known(&newest, &record.life)
             && !record.life.is_alive()
             && !merged.is_alive()
         {
@@ -131,6 +145,24 @@ impl Detector {
             log::put(engine, self.ordinal, &conflict, None)?;
         }
         Ok(())
+    }
+
+    /// Whether we made a write, under the name that we have or one that we left.
+    fn is_ours(&self, version: Version) -> bool {
+        version.site == self.us || self.left.contains(&version.site)
+    }
+
+    /// Whether a write that is here is our own, and the peer may not have it.
+    fn is_unsent(&self, version: Version, seq: u64) -> bool {
+        version.site == self.us && seq > self.acked
+            || self.former.iter().any(|former| former.is_unsent(version, seq))
+    }
+
+    /// Whether a write to a row with this life, which a peer tells again, was known before.
+    fn was_known(&self, version: &Version, life: &Life) -> bool {
+        // What was there before all was in the row when it came. In another row somebody has filled a column since.
+        let is_first = *version == Version::GENESIS && life.born == Some(Version::GENESIS);
+        self.before.as_ref().is_some_and(|before| is_first || before.knew(version))
     }
 
     fn named(

@@ -12,8 +12,8 @@ use crate::merge::Cell;
 use crate::store::{Record, StoreError};
 use crate::value::Value;
 
-/// Logs that two writes of one column of a shown row met here, because it went by two names: the one that is in the
-/// table under the number `column`, written at `held`, and one that nobody could see there.
+/// Logs that two writes of one column of a shown row met here, because it went by two names or was not there: the one
+/// that is in the table under the number `column`, written at `held`, and one that nobody could see there.
 pub(in super::super) fn log_joined(
     engine: &mut Engine,
     table: &Table,

@@ -43,8 +43,12 @@ pub(in super::super) fn tell_lost(
     base: u64,
     delta: &mut Delta,
 ) -> Result<(), StoreError> {
+    let us = engine.site();
     for (table, column, _, conflict) in clashes(engine, peer, base, Winner::Came)? {
-        if let Written::Value(value) = conflict.here.what {
+        // Nobody judges what we wrote under a name that we left.
+        if let Written::Value(value) = conflict.here.what
+            && conflict.here.site == us
+        {
             let version = Version::new(conflict.here.hlc, conflict.here.site);
             let cells = vec![CellChange { column, version, value }];
             delta.push(table, RowChange { id: conflict.row, life: Life::default(), cells });

@@ -65,6 +65,7 @@ pub fn run(
         let to = engine.lineage.cursor_at(head);
         return Ok(Extracted { to, last: true, changeset: Default::default(), seen: Seen::default() });
     }
+    let base = mark.base.max(origins.withheld());
     let mut streams = Stream::all(engine, &mark)?;
     let mut delta = Delta::default();
     let mut bytes = 0;
@@ -72,7 +73,7 @@ pub fn run(
     let mut looked_at = 0;
     loop {
         for stream in &mut streams {
-            stream.refill(engine, mark.base, &mut origins, max_bytes)?;
+            stream.refill(engine, base, &mut origins, max_bytes)?;
         }
         let Some(next) = streams
             .iter_mut()

@@ -18,6 +18,8 @@ pub(in super::super) struct Origins {
     resend_until: u64,
     /// The tables of which the peer was told up to `told_seq`, and which may show something else by now.
     suspects: BTreeSet<u32>,
+    /// Whether its log is read again, and nothing is told up to there before that.
+    reads_again: bool,
     told_seq: u64,
     known: BTreeMap<u64, bool>,
 }
@@ -36,11 +38,19 @@ impl Origins {
             true => suspect::tables(engine)?,
             false => BTreeSet::new(),
         };
-        Ok(Origins { peer, ordinal, resend_until, suspects, told_seq, known: BTreeMap::new() })
+        // Who never had anything from it may not be let read.
+        let sql = "SELECT 1 FROM __pocketsync_log WHERE peer = ?1";
+        let reads_again = !suspects.is_empty() && engine.conn.prepare_cached(sql)?.exists([ordinal])?;
+        Ok(Origins { peer, ordinal, resend_until, suspects, reads_again, told_seq, known: BTreeMap::new() })
+    }
+
+    /// The log number up to which nothing is told.
+    pub(super) fn withheld(&self) -> u64 {
+        if self.reads_again { self.told_seq } else { 0 }
     }
 
     /// The log number up to which nothing is told of the shown rows of a table.
-    pub(super) fn withheld(&self, table: u32) -> u64 {
+    pub(super) fn withheld_of(&self, table: u32) -> u64 {
         if self.suspects.contains(&table) { self.told_seq } else { 0 }
     }
 

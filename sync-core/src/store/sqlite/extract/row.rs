@@ -89,7 +89,7 @@ impl Reading {
         base: u64,
         origins: &mut Origins,
     ) -> Result<Option<RowChange>, StoreError> {
-        let base = base.max(origins.withheld(self.table));
+        let base = base.max(origins.withheld_of(self.table));
         let mut wanted = |seq: u64| Ok::<_, StoreError>(seq > base && !origins.is_echo(engine, seq)?);
         let tell_life = wanted(clock.life_seq)?;
         // A death that was taken back: others may have dropped the cells of the dead row.

@@ -14,9 +14,22 @@ use crate::clock::{Hlc, Version};
 use crate::id::{RowId, SiteId};
 use crate::store::{Mint, StoreError};
 
-/// Takes a new site. Our own writes up to log number `kept` stay what they are, and own shares up to `shares`.
-pub(super) fn take_new_site(engine: &mut Engine, kept: u64, shares: u64) -> Result<SiteId, StoreError> {
-    let (counter, clock) = folds::used_at(engine, kept)?;
+/// Up to which log numbers what we wrote stays the old site's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// The versions of writes.
+    pub(super) versions: u64,
+    /// The names of rows.
+    pub(super) rows: u64,
+    /// Own shares.
+    pub(super) shares: u64,
+}
+
+/// Takes a new site. It is given what is not kept.
+pub(super) fn take_new_site(engine: &mut Engine, kept: Kept) -> Result<SiteId, StoreError> {
+    let Kept { versions: kept, rows, shares } = kept;
+    let (_, clock) = folds::used_at(engine, kept)?;
+    let (counter, _) = folds::used_at(engine, rows)?;
     let old = engine.site();
     let new = fresh_site(engine)?;
     let mint = Mint { old, new, counter };

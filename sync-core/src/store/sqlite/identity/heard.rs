@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::super::engine::Engine;
-use super::folds;
+use super::{folds, former};
 use crate::clock::Hlc;
 use crate::conflict::{Remembered, Seen, SeenStep, steps};
 use crate::id::SiteId;
@@ -91,7 +91,8 @@ pub(in super::super) fn seen(
         Some(ordinal) => known_before(engine, ordinal, after.saturating_add(1))?.0,
         None => 0,
     };
-    let mut others = BTreeMap::new();
+    // What we wrote under another name, we knew.
+    let mut others: BTreeMap<SiteId, Hlc> = former::names(engine)?.into_iter().collect();
     for (site, _) in super::peers::all(engine)? {
         if let Some(ordinal) = engine.sites.existing(site).filter(|_| site != peer) {
             let (_, known) = known_before(engine, ordinal, after.saturating_add(1))?;

@@ -3,9 +3,10 @@
 use super::super::engine::Engine;
 use super::super::fold;
 use super::super::merging;
+use super::fork::Kept;
 use super::lives::OtherLife;
 use super::peers::Known;
-use super::{correct, early, folds, fork, heard, peers};
+use super::{correct, early, folds, fork, former, heard, peers};
 use crate::clock::Hlc;
 use crate::id::SiteId;
 use crate::lineage::Cursor;
@@ -73,6 +74,11 @@ pub(in super::super) fn hear_of(engine: &mut Engine, request: Meet) -> Result<Me
     if let Some(resumes) = request.resumes {
         go_back(engine, site, &mut known, resumes)?;
     }
+    // An acknowledgement may have been lost.
+    let certain = Mark::of(&theirs.cursor).base;
+    if certain > known.acked.seq {
+        known.acked = remembered(&engine.lineage, certain);
+    }
     if before.as_ref() != Some(&known) {
         peers::put(engine, site, &known)?;
     }
@@ -103,7 +109,9 @@ fn part_ways(
     if !others_have_none {
         parting = Parting { kept: head, read_again: false };
     }
-    Ok(Met::Forked { site: leave(engine, parting, shares)? })
+    former::forget(engine)?;
+    let kept = Kept { versions: parting.kept, rows: parting.kept, shares };
+    Ok(Met::Forked { site: leave(engine, kept, parting.read_again)? })
 }
 
 /// We were restored from a backup, as others' rows tell: a new site, unless nothing was written since.
@@ -116,11 +124,10 @@ pub(in super::super) fn leave_after(engine: &mut Engine, life: OtherLife) -> Res
     }
 }
 
-/// Takes a new site, of which no peer has anything. What peers have is read from the beginning where
-/// the parting says so. Own shares up to log number `shares` stay the old site's.
-fn leave(engine: &mut Engine, parting: Parting, shares: u64) -> Result<SiteId, StoreError> {
-    let Parting { kept, read_again } = parting;
-    let site = fork::take_new_site(engine, kept, shares)?;
+/// Takes a new site, of which no peer has anything. What peers have is read from the beginning if it
+/// is to be `read_again`.
+fn leave(engine: &mut Engine, kept: Kept, read_again: bool) -> Result<SiteId, StoreError> {
+    let site = fork::take_new_site(engine, kept)?;
     engine.met_at.clear();
     engine.recent = None;
     for (peer, mut known) in peers::all(engine)? {
@@ -145,18 +152,23 @@ pub fn take_new_site(engine: &mut Engine) -> Result<SiteId, StoreError> {
     let acked = all.iter().map(|(_, known)| &known.acked);
     let (lineage, head) = (&engine.lineage, engine.meta.head as u64);
     let kept = Parting::after(lineage, head, &Offered::default(), 0, acked).kept;
-    leave(engine, Parting { kept, read_again: true }, kept)
+    former::forget(engine)?;
+    leave(engine, Kept { versions: kept, rows: kept, shares: kept }, true)
 }
 
 /// Asks the peers for all that they have, what came from here included: a part of it is gone from
-/// this file. Peers do not tell a site what they have from itself, so it takes a new one; what it
-/// wrote stays what it is. To be called when everything is folded.
+/// this file. Peers do not tell a site what they have from itself, so it takes a new one. What
+/// nobody was told of is the new site's, so that it is corrected and judged as any write; rows keep their
+/// names, since a copy of this file may tell of them too. To be called when everything is folded.
 ///
 /// # Errors
 /// When the file cannot be read or written.
 pub fn read_again(engine: &mut Engine) -> Result<(), StoreError> {
-    let kept = engine.meta.head as u64;
-    leave(engine, Parting { kept, read_again: true }, kept)?;
+    let (head, offered) = (engine.meta.head as u64, engine.meta.offered_seq as u64);
+    let counts = former::is_all_looked_at(engine)?;
+    former::leave(engine, offered)?;
+    leave(engine, Kept { versions: offered, rows: head, shares: offered }, true)?;
+    former::remember_known(engine, counts)?;
     Ok(())
 }
 
@@ -201,6 +213,9 @@ pub fn acked(engine: &mut Engine, site: SiteId, cursor: &Cursor) -> Result<(), S
     let mut known = peers::get(engine, site)?.unwrap_or_default();
     if let Some(from) = known.told_again_from() {
         known.resend_from = from.max(certain);
+    }
+    if known.told_again_from().is_none() && engine.meta.told_seq == 0 {
+        former::acknowledged(engine, site, certain)?;
     }
     if known.told_again_from().is_none() && certain / PRUNE_EVERY > known.acked.seq / PRUNE_EVERY {
         folds::prune(engine, site, certain)?;

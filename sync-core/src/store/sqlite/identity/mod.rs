@@ -3,6 +3,7 @@
 //! ```text
 //! meeting    introductions: forks, rewinds, from where to send
 //! peers      what is stored of each peer          folds     what the log remembers of our folds
+//! former     names that we left, and who may not have all of what we wrote under them
 //! fork       a new site after a restore           correct   versions that nobody has seen, corrected
 //! early      what goes out before we are welcome
 //! heard      what our own writes knew of each peer    visit     every stored version after a log number
@@ -15,6 +16,7 @@ mod correct;
 mod early;
 mod folds;
 mod fork;
+mod former;
 mod heard;
 mod lives;
 mod meeting;
@@ -23,6 +25,7 @@ pub(super) mod visit;
 
 pub use early::{begin_session, early};
 pub(super) use folds::is_ahead;
+pub(super) use former::{Before, Former, before, names as left_names, of as former};
 pub(super) use heard::{Heard, acked_by, heard, known_of, seen};
 pub(crate) use lives::OtherLife;
 pub(super) use lives::other_life;

@@ -9,7 +9,8 @@ use super::super::system::{
 };
 
 /// Compares the keys of a table with those of its clocks, and journals what differs: a row
-/// without a clock was inserted, a clock without a row was deleted. Values are not compared.
+/// without a clock was inserted, a clock without a row was deleted. Values are not compared. Entries that
+/// wait in the journal say more about their rows than this comparison can, such as when.
 pub(in super::super) fn audit(conn: &Connection, table: &Table) -> rusqlite::Result<()> {
     if table.is_surrogate() {
         let key = format!("x.{}", quote(&table.columns[table.key[0]].name));
@@ -22,8 +23,7 @@ pub(in super::super) fn audit(conn: &Connection, table: &Table) -> rusqlite::Res
     audit_by_integer(conn, table, &key, &has_null, "o", &null_key_clock_table(table.no))
 }
 
-/// By integer key, or by rowid; entries that wait in the journal say more about their rows than
-/// this comparison can.
+/// By integer key, or by rowid.
 fn audit_by_integer(
     conn: &Connection,
     table: &Table,
@@ -70,17 +70,26 @@ fn audit_by_key(conn: &Connection, table: &Table) -> rusqlite::Result<()> {
     let no_null =
         if table.nullable_key { format!(" AND NOT ({})", has_null_key(table)) } else { String::new() };
     let clocks = clock_table(no);
+    let bytes = |side: &[String]| {
+        side.iter().map(|column| format!("{column} COLLATE BINARY")).collect::<Vec<_>>().join(", ")
+    };
+    // A NULL among them would be no answer to whether another key is.
+    let whole = (1..=table.key.len()).map(|n| format!("{} IS NOT NULL", key_column(n)));
+    let whole = whole.collect::<Vec<_>>().join(" AND ");
+    let waits = format!("SELECT {keys} FROM {PREFIX}journal WHERE t = {no} AND {whole}");
     conn.execute_batch(&format!(
         "INSERT INTO {PREFIX}journal(t, f, at, {keys})
            SELECT {no}, {insert}, julianday('now'), {row} FROM {name} AS x
-           WHERE NOT EXISTS (SELECT 1 FROM {clocks} AS c WHERE {same}){no_null};
+           WHERE NOT EXISTS (SELECT 1 FROM {clocks} AS c WHERE {same}) AND ({row_bytes}) NOT IN ({waits}){no_null};
          INSERT INTO {PREFIX}journal(t, f, at, {keys})
            SELECT {no}, {delete}, julianday('now'), {clock} FROM {clocks} AS c
-           WHERE NOT EXISTS (SELECT 1 FROM {name} AS x WHERE {same});",
+           WHERE NOT EXISTS (SELECT 1 FROM {name} AS x WHERE {same}) AND ({clock_bytes}) NOT IN ({waits});",
         insert = flag::INSERT,
         delete = flag::DELETE,
         row = row.join(", "),
         clock = clock.join(", "),
+        row_bytes = bytes(&row),
+        clock_bytes = bytes(&clock),
     ))
 }
 

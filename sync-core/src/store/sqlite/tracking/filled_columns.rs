@@ -1,19 +1,24 @@
 //! Values that a rebuild of a table, or writes that nobody saw, put into columns that nobody had written to.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Row;
 
 use super::super::apply::log_own;
 use super::super::catalog::{Column, Table};
+use super::super::conflict;
 use super::super::engine::Engine;
 use super::super::refs::{self, LocalKey, null_key, value};
 use super::super::system::quote;
 use crate::clock::Version;
+use crate::merge::Cell;
 use crate::store::StoreError;
 use crate::value::Value;
 
 /// Takes values for what was there before all where nobody has written any: in the oldest version that
 /// there is, so that each device may fill a column for itself, at its time, and whatever anybody has
-/// written there wins. Where the fillings differ, the larger value does.
+/// written there wins. Where the fillings differ, the larger value does. What somebody has written there already
+/// and waited for the column is shown now; what was here goes to the log of conflicts.
 pub(in super::super) fn adopt(engine: &mut Engine, table: &Table) -> Result<(), StoreError> {
     let Some(first_seq) = engine.meta.head.checked_add(1).map(|seq| seq as u64) else { return Ok(()) };
     let may_be_filled = |(at, column): &(usize, &Column)| {
@@ -36,10 +41,17 @@ pub(in super::super) fn adopt(engine: &mut Engine, table: &Table) -> Result<(), 
     for (key, is_filled) in rows(engine, table, &filled.join(" OR "), &filled)? {
         let Some((id, mut clock)) = refs::clock(engine, table.no, &key)? else { continue };
         let mut changed = false;
+        let shadows = if clock.shadowed { refs::shadows(engine, table.no, &id)? } else { BTreeMap::new() };
         for (no, _) in columns.iter().zip(is_filled).filter(|(_, is_filled)| *is_filled) {
-            if clock.column(*no).1 == 0 {
+            let (version, seq) = clock.column(*no);
+            if seq == 0 {
                 clock.set_column(*no, Version::GENESIS, first_seq);
                 changed = true;
+            } else if let Some(value) = shadows.get(no)
+                && let Some(name) = engine.wire_column_name(table.no, *no)?
+            {
+                let came = Cell { version, value: value.clone() };
+                conflict::log_joined(engine, table, (&id, &key), (*no, &name), Version::GENESIS, &came)?;
             }
         }
         if changed {

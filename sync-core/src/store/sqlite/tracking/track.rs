@@ -3,11 +3,14 @@
 use super::super::engine::Engine;
 use super::super::genesis;
 use super::super::refs;
+use super::super::rules;
 use super::super::schema_change;
 use super::super::system::{SYSTEM_TABLES, quote};
+use super::audit::audit;
 use super::install::install;
 use super::plan::{Planned, Tables, TrackError, TrackedTable, plan, warnings};
 use super::register;
+use crate::conflict::RULES_TABLE;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Tracks tables, besides those that are tracked already: system tables, triggers, and clocks for
@@ -47,8 +50,15 @@ fn track_planned(engine: &mut Engine, planned: &[Planned]) -> Result<Vec<Tracked
             new.push(no);
         }
     }
+    let had_rules = engine.catalog.by_name(RULES_TABLE).is_some();
+    rules::adopt(&engine.conn)?;
     schema_change::reload(engine)?;
     install(&engine.conn, &engine.catalog)?;
+    if let Some(table) = engine.catalog.by_name(RULES_TABLE).filter(|_| !had_rules) {
+        // Rules that were there before are set now, and no first rows of anybody.
+        audit(&engine.conn, table)?;
+        engine.meta.retry_due = engine.meta.retry_due.max(schema_change::RETRY);
+    }
     schema_change::remember(engine)?;
     if engine.meta.head > 0 {
         // Rows of others may have waited for these tables.
