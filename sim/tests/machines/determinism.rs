@@ -33,5 +33,5 @@ fn a_story_gives_the_same_trace_every_time() {
 #[test]
 fn the_trace_is_the_same_on_every_machine() {
     let (outcome, _) = must_converge(&small());
-    assert_eq!(outcome.trace_hash, "3b2db04a25bcf5363a72f8052f62cbcac9f05aa067f7f7fea6323b2706f5fe7f");
+    assert_eq!(outcome.trace_hash, "7842be4d9cb17dee6d506096f133ac877f76b686ff12b1000e91891f366c43b6");
 }
