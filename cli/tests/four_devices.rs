@@ -1,7 +1,9 @@
 //! Four devices with real files, written by other programs through plain SQL, kept in sync by real
-//! processes over real sockets, some of which are killed.
+//! processes over real sockets, some of which are killed; through a hub in the same room, and through one that
+//! strangers can reach, over WebSockets, HTTP, and both.
 
 mod contents;
+mod guards;
 mod processes;
 mod setting;
 
@@ -11,8 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use contents::{assert_same, assert_sound, open};
+use guards::Guards;
 use pocketsync::rusqlite::types::Value;
-use processes::{Hub, expect, run, sidecar, stdout, text, wait_until};
+use processes::{Hub, expect, run, sidecar_with, stdout, text, wait_until};
 use serde_json::Value as Json;
 
 const DEVICES: [&str; 4] = ["A", "B", "C", "D"];
@@ -58,9 +61,37 @@ fn is_same(a: &Path, b: &Path) -> bool {
     run(["diff", text(a), text(b)]).status.code() == Some(0)
 }
 
+/// How the devices reach the hub.
+struct Way {
+    name: &'static str,
+    /// Of a hub that does its own TLS and admits by signed tokens, of which one expires in the middle.
+    guarded: bool,
+    /// Which devices go over HTTP; the others over a WebSocket.
+    http: [bool; 4],
+}
+
 #[test]
 fn four_devices_hold_the_same_after_writes_conflicts_and_kills() {
-    let what = "four devices";
+    hold_the_same(&Way { name: "four devices over ws", guarded: false, http: [false; 4] });
+}
+
+#[test]
+fn the_same_over_wss_with_tokens_that_expire() {
+    hold_the_same(&Way { name: "four devices over wss", guarded: true, http: [false; 4] });
+}
+
+#[test]
+fn the_same_over_https_with_tokens_that_expire() {
+    hold_the_same(&Way { name: "four devices over https", guarded: true, http: [true; 4] });
+}
+
+#[test]
+fn the_same_over_wss_and_https_with_tokens_that_expire() {
+    hold_the_same(&Way { name: "four devices over both", guarded: true, http: [true, false, false, true] });
+}
+
+fn hold_the_same(way: &Way) {
+    let what = way.name;
     if !setting::has("python3", what) || !setting::has("sqlite3", what) {
         return;
     }
@@ -76,9 +107,17 @@ fn four_devices_hold_the_same_after_writes_conflicts_and_kills() {
     }
 
     let data = at("hub");
-    let mut hub = Hub::start(&data, "127.0.0.1:0", &[]);
+    let guards = Guards::make(folder.path(), "music");
+    let (of_hub, of_device) = (guards.of_hub(), guards.of_device(&guards.certificate));
+    let (of_hub, of_device): (&[&str], &[&str]) =
+        if way.guarded { (&of_hub, &of_device) } else { (&[], &[]) };
+    // It expires while the writers write.
+    guards.renew(3);
+    let mut hub = Hub::start(&data, "127.0.0.1:0", of_hub);
     let address = hub.address().to_owned();
-    let mut sidecars: Vec<_> = files.iter().map(|file| sidecar(file, &hub.url, "music")).collect();
+    let urls = way.http.map(|http| if http { hub.url.replacen("ws", "http", 1) } else { hub.url.clone() });
+    let start = |device: usize| sidecar_with(&files[device], &urls[device], "music", of_device);
+    let mut sidecars: Vec<_> = (0..4).map(start).collect();
 
     let notes: Vec<PathBuf> = DEVICES.iter().map(|device| at(&format!("{device}.notes"))).collect();
     let began = Instant::now();
@@ -97,12 +136,13 @@ fn four_devices_hold_the_same_after_writes_conflicts_and_kills() {
     wait_for(0.3);
     sidecars[1].kill();
     wait_for(0.45);
-    sidecars[1] = sidecar(&files[1], &hub.url, "music");
+    sidecars[1] = start(1);
+    guards.renew(3_600);
     wait_for(0.55);
     hub.process.kill();
     shell(&files[3], "INSERT INTO Genre(Name) VALUES ('made without a hub')");
     wait_for(0.7);
-    hub = Hub::start(&data, &address, &[]);
+    hub = Hub::start(&data, &address, of_hub);
     for writer in &mut writers {
         assert!(writer.wait().unwrap().success(), "a writer failed");
     }
@@ -110,7 +150,9 @@ fn four_devices_hold_the_same_after_writes_conflicts_and_kills() {
     let took = wait_until("all four are the same", Duration::from_secs(300), || {
         files[1..].iter().all(|file| is_same(&files[0], file))
     });
-    eprintln!("all four were the same {took:?} after the last write");
+    eprintln!("{what}: all were the same {took:?} after the last write");
+    let expired = sidecars.iter().any(|sidecar| sidecar.log().contains("the token has expired"));
+    assert_eq!(expired, way.guarded);
     for sidecar in &mut sidecars {
         assert!(sidecar.runs(), "a sidecar ended: {}", sidecar.log());
         assert!(sidecar.terminate("-TERM").success());

@@ -1,16 +1,15 @@
 //! A hub that lets in by a file of tokens, while that file changes.
 
 mod contents;
+mod guards;
 mod processes;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use guards::signed;
 use pocketsync::rusqlite::Connection;
 use processes::{Hub, expect, run, sidecar_with, stderr, stdout, text, wait_until};
-use ring::hmac;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -189,20 +188,6 @@ fn a_token_says_where_and_what_and_is_followed_while_it_changes() {
     assert!(stderr(&output).contains("not for this scope"), "{}", stderr(&output));
 }
 
-/// A token of somebody who knows the secret, good until `left` from now, for clocks a minute apart.
-fn signed(secret: &str, left: i64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    let claims = serde_json::json!({
-        "sub": "alice", "exp": now + left - 60, "scopes": ["notes"], "rights": ["read", "write"], "aud": "hub",
-    });
-    let message = [r#"{"alg":"HS256","typ":"JWT"}"#.to_owned(), claims.to_string()]
-        .map(|part| URL_SAFE_NO_PAD.encode(part))
-        .join(".");
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()));
-    format!("{message}.{signature}")
-}
-
 #[test]
 fn signed_tokens_expire_in_the_middle_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +199,7 @@ fn signed_tokens_expire_in_the_middle_and_nothing_is_lost() {
     let files = ["a.db", "b.db"].map(|name| device(folder.path(), name));
     let urls = [hub.url.clone(), hub.url.replace("ws", "http")];
     let token = at("token");
-    let renew = || std::fs::write(&token, signed(&secret, 4)).unwrap();
+    let renew = || std::fs::write(&token, signed(&secret, "notes", 4)).unwrap();
     renew();
     let more = ["--token-file", text(&token)];
     let sidecars = [0, 1].map(|n| sidecar_with(&files[n], &urls[n], "notes", &more));
@@ -225,13 +210,13 @@ fn signed_tokens_expire_in_the_middle_and_nothing_is_lost() {
             renew();
         }
     }
-    std::fs::write(&token, signed(&secret, 3_600)).unwrap();
+    std::fs::write(&token, signed(&secret, "notes", 3_600)).unwrap();
     let all: Vec<String> = (0..6).map(|n| format!("note {n}")).collect();
     wait_until("both have all", PATIENCE, || files.iter().all(|file| notes(file) == all));
     for sidecar in &sidecars {
         assert!(sidecar.log().contains("the token has expired"), "{}", sidecar.log());
     }
-    let wrong = signed(&"5b".repeat(32), 3_600);
+    let wrong = signed(&"5b".repeat(32), "notes", 3_600);
     let sync = ["sync", text(&files[0]), "--hub", &hub.url, "--scope", "notes", "--token", &wrong];
     drop(sidecars);
     assert!(stderr(&expect(2, sync)).contains("signature"));
