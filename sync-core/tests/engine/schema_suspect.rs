@@ -226,3 +226,29 @@ fn what_was_written_unseen_over_a_value_that_waited_for_its_column_is_logged() {
     let [mine, theirs] = [7, 5].map(|stars| Written::Value(Value::Integer(stars)));
     assert_eq!(values, [(mine, theirs)]);
 }
+
+#[test]
+fn what_was_written_into_a_new_column_over_a_value_that_waited_for_it_is_logged() {
+    let (a, b) = (Device::new(NOTES), Device::new(NOTES));
+    sql(&a, "INSERT INTO note(title) VALUES('k'), ('m')");
+    exchange(&[&a, &b]);
+    sql(&a, "ALTER TABLE note ADD COLUMN stars INT DEFAULT 0; UPDATE note SET stars = 5");
+    exchange(&[&a, &b]);
+    sql(
+        &b,
+        "ALTER TABLE note ADD COLUMN stars INT DEFAULT 0;
+         UPDATE note SET body = 'b', stars = 7 WHERE title = 'm'",
+    );
+    exchange(&[&a, &b]);
+    for device in [&a, &b] {
+        assert_eq!(device.rows("SELECT title || stars FROM note ORDER BY title"), ["k5", "m7"]);
+    }
+    let logged = b.replica.conflicts(&ConflictFilter::default()).unwrap();
+    let values: Vec<_> = logged.iter().map(|it| (it.here.what.clone(), it.came.what.clone())).collect();
+    let [mine, theirs] = [7, 5].map(|stars| Written::Value(Value::Integer(stars)));
+    assert_eq!(values, [(mine, theirs)]);
+    // What is written over what was shown was known.
+    sql(&b, "UPDATE note SET stars = 9");
+    exchange(&[&a, &b]);
+    assert_eq!(b.replica.conflicts(&ConflictFilter::default()).unwrap().len(), 1);
+}

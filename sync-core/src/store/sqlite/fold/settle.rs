@@ -16,7 +16,7 @@ use super::work::Work;
 use super::writes::{Put, Writes};
 use crate::clock::Version;
 use crate::id::RowId;
-use crate::merge::Life;
+use crate::merge::{Cell, Life};
 use crate::store::{Record, StoreError, StoreErrorKind};
 use crate::value::Value;
 
@@ -303,7 +303,9 @@ impl<'f, 'e> Settling<'f, 'e> {
             let id = self.known_id(&work, known)?;
             self.folding.touch(self.table, &id);
             if before.shadowed {
-                self.drop_shadows(&id, &mut clock, |column| work.inserted.is_some() || written(column))?;
+                let at = work.key.local(self.form);
+                let written = |column| work.inserted.is_some() || written(column);
+                self.drop_shadows((&id, &at), &before, &mut clock, written)?;
             }
         }
         let put = Put { id: known.id.clone(), clock: self.stored(&clock), key: work.key, seq };
@@ -349,26 +351,36 @@ impl<'f, 'e> Settling<'f, 'e> {
         merged.settle(self.folding.engine, clock, written, (&self.cells, &is_written))
     }
 
-    /// A written cell shows what was written: no other value stands behind it.
+    /// A written cell shows what was written: no other value stands behind it. What waited for its column, and was
+    /// not shown before somebody wrote there, was overwritten by who could not know of it.
     fn drop_shadows(
         &mut self,
-        id: &RowId,
+        (id, at): (&RowId, &[Value]),
+        before: &RowClock,
         clock: &mut RowClock,
         written: impl Fn(u32) -> bool,
     ) -> Result<(), StoreError> {
-        let shadows = refs::shadows(self.folding.engine, self.table.no, id)?;
+        let engine = &mut *self.folding.engine;
+        let shadows = refs::shadows(engine, self.table.no, id)?;
         let local =
             |column: &u32| self.table.position(*column).is_some() && !self.table.merges.contains_key(column);
         clock.shadowed = false;
         for (column, value) in shadows {
-            if local(&column) && written(column) {
-                if let Value::Ref(_) = value {
-                    // What it still waits for is found out when the others are looked at.
-                    park::index::forget_waits(self.folding.engine, &(self.table.no, id.clone()))?;
-                }
-                refs::remove_shadow(self.folding.engine, self.table.no, id, column)?;
-            } else {
+            if !local(&column) || !written(column) {
                 clock.shadowed = true;
+                continue;
+            }
+            if let Value::Ref(_) = value {
+                // What it still waits for is found out when the others are looked at.
+                park::index::forget_waits(engine, &(self.table.no, id.clone()))?;
+            }
+            refs::remove_shadow(engine, self.table.no, id, column)?;
+            if engine.meta.retry_due != 0
+                && let Some(name) = engine.wire_column_name(self.table.no, column)?
+            {
+                let hidden = Cell { version: before.column(column).0, value };
+                let own = clock.column(column).0;
+                conflict::log_joined(engine, self.table, (id, at), (column, &name), own, &hidden)?;
             }
         }
         Ok(())
