@@ -1,6 +1,7 @@
 //! One SQLite file and its engine: what it captures, folds, extracts, applies and puts aside.
 
 mod apply_lives;
+mod apply_many;
 mod apply_speed;
 mod apply_values;
 mod changes;

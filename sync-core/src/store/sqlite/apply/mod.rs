@@ -24,13 +24,14 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use direct::{Direct, Fresh, Outcome};
+use direct::{Direct, Fresh};
 use merge::Joined;
 
 use super::conflict::Detector;
 use super::engine::Engine;
 use super::identity::{self, Heard};
 use super::merging;
+use super::park::row::RowKey;
 use super::park::{self, work::Work};
 use super::renames;
 use super::rules;
@@ -165,6 +166,53 @@ enum End {
     Open,
 }
 
+/// A change of a row on its way in.
+#[derive(Debug)]
+struct Incoming {
+    /// Our number for its table.
+    table_no: u32,
+    /// Which of a group's tables it came in.
+    source: usize,
+    change: RowChange,
+}
+
+/// Changes that are joined into the rows under work.
+struct Joining<'s> {
+    /// The log number of what is merged.
+    seq: u64,
+    /// By source, our numbers for the columns.
+    sources: &'s [Vec<u32>],
+    /// Whether anything was new.
+    any: bool,
+    /// Whether something of it is new to the sender.
+    derived: bool,
+    /// The rows whose merged state changed.
+    changed: BTreeSet<RowKey>,
+}
+
+impl Joining<'_> {
+    fn join(
+        &mut self,
+        engine: &mut Engine,
+        work: &mut Work,
+        incoming: Vec<Incoming>,
+    ) -> Result<(), StoreError> {
+        for Incoming { table_no, source, change } in incoming {
+            let key = (table_no, change.id.clone());
+            let table = engine.catalog.tables.get(&table_no);
+            let keeps_dead = work.links.keeps_dead(table_no);
+            let row = work.load(engine, &key)?;
+            let joined = merge::merge(row, table, change, &self.sources[source], self.seq, keeps_dead);
+            if joined != Joined::Nothing {
+                self.any = true;
+                self.changed.insert(key);
+            }
+            self.derived |= joined == Joined::NewsToSender;
+        }
+        Ok(())
+    }
+}
+
 /// Merges one group under the next log number, which is taken only if something changed. What its
 /// sender does not know of the outcome goes under one more, which came from nobody.
 fn merge_group(
@@ -197,38 +245,28 @@ fn merge_group(
         let Some(mut changes) = rows.remove(&table_no) else { continue };
         // In the order of the keys, so that neighbours are found and written together.
         changes.sort_by(|a, b| a.1.id.cmp(&b.1.id));
-        list.extend(changes.into_iter().map(|(source, row)| (table_no, source, row)));
+        list.extend(changes.into_iter().map(|(source, change)| Incoming { table_no, source, change }));
     }
     let mut shown = Shown::default();
-    let (mut any, mut derived) = (false, false);
-    let mut changed = BTreeSet::new();
     let mut direct = Direct::new(seq, fresh);
     let detector = Detector::new(engine, heard)?;
-    for (table_no, source, change) in list {
-        let columns = &sources[source];
-        detector.look(engine, table_no, &change, columns)?;
-        let change = match direct.merge(engine, &work, table_no, change, columns, &mut shown)? {
-            Outcome::Merged(did) => {
-                any |= did;
-                continue;
-            }
-            Outcome::Left(change) => change,
-        };
-        let key = (table_no, change.id.clone());
-        let table = engine.catalog.tables.get(&table_no);
-        let keeps_dead = work.links.keeps_dead(table_no);
-        let row = work.load(engine, &key)?;
-        let joined = merge::merge(row, table, change, columns, seq, keeps_dead);
-        if joined != Joined::Nothing {
-            any = true;
-            changed.insert(key);
-        }
-        derived |= joined == Joined::NewsToSender;
+    let mut joining =
+        Joining { seq, sources: &sources, any: false, derived: false, changed: BTreeSet::new() };
+    for incoming in list {
+        direct.make_ready(engine, &work, (&incoming, &sources), &mut shown)?;
+        detector.look(engine, incoming.table_no, &incoming.change, &sources[incoming.source])?;
+        joining.any |= direct.merge(engine, &work, (incoming, &sources), &mut shown)?;
+        let left = direct.left(engine, &work, &sources, &mut shown)?;
+        joining.join(engine, &mut work, left)?;
         if work.rows.len() >= BATCH {
-            store::settle(engine, &mut work, std::mem::take(&mut changed), &[], &mut shown)?;
+            store::settle(engine, &mut work, std::mem::take(&mut joining.changed), &[], &mut shown)?;
             direct.forget_waiting();
         }
     }
+    direct.flush(engine, &work, &sources, &mut shown)?;
+    let left = direct.left(engine, &work, &sources, &mut shown)?;
+    joining.join(engine, &mut work, left)?;
+    let Joining { any, mut derived, changed, .. } = joining;
     // What follows from deletions is known when all of the group is: a row whose parent is gone may
     // go with it. It is news to everybody.
     work.derive_at = (end != End::Open).then_some(seq + 1);

@@ -44,8 +44,8 @@ impl Writes {
         }
         let mut replaced = self.replaced;
         set(engine, &sql.set, self.changed, &mut replaced)?;
-        put(engine, &sql.put, replaced)?;
-        put(engine, &sql.insert, self.fresh)
+        sql.put.put(&engine.conn, &replaced, bind_with_id)?;
+        Ok(sql.insert.put(&engine.conn, &self.fresh, bind_with_id)?)
     }
 
     /// Whether there is nothing to write.
@@ -64,43 +64,38 @@ fn set(engine: &Engine, sql: &str, puts: Vec<Put>, missing: &mut Vec<Put>) -> Re
     }
     let mut statement = engine.conn.prepare_cached(sql)?;
     for put in puts {
-        if execute(&mut statement, &put, false)? == 0 {
+        bind(&mut statement, 1, &put, false)?;
+        if statement.raw_execute()? == 0 {
             missing.push(put);
         }
     }
     Ok(())
 }
 
-fn put(engine: &Engine, sql: &str, puts: Vec<Put>) -> Result<(), StoreError> {
-    if puts.is_empty() {
-        return Ok(());
-    }
-    let mut statement = engine.conn.prepare_cached(sql)?;
-    for put in puts {
-        execute(&mut statement, &put, matches!(put.key, Key::Integer(_)))?;
-    }
-    Ok(())
+/// Answers with the number of the next parameter, as [`bind`] does.
+fn bind_with_id(statement: &mut Statement<'_>, first: usize, put: &Put) -> rusqlite::Result<usize> {
+    bind(statement, first, put, matches!(put.key, Key::Integer(_)))
 }
 
-/// Says how many clocks there were to write.
-fn execute(statement: &mut Statement<'_>, put: &Put, with_id: bool) -> rusqlite::Result<usize> {
-    let keys = match &put.key {
+fn bind(statement: &mut Statement<'_>, first: usize, put: &Put, with_id: bool) -> rusqlite::Result<usize> {
+    let mut next = first;
+    match &put.key {
         Key::Integer(key) => {
-            statement.raw_bind_parameter(1, key)?;
-            1
+            statement.raw_bind_parameter(next, key)?;
+            next += 1;
         }
         Key::Values(values) => {
-            for (n, part) in bound(values).enumerate() {
-                statement.raw_bind_parameter(n + 1, part)?;
+            for part in bound(values) {
+                statement.raw_bind_parameter(next, part)?;
+                next += 1;
             }
-            values.len()
         }
-    };
-    if with_id {
-        statement.raw_bind_parameter(keys + 1, &put.id)?;
     }
-    let rest = keys + usize::from(with_id);
-    statement.raw_bind_parameter(rest + 1, put.seq as i64)?;
-    statement.raw_bind_parameter(rest + 2, &put.clock)?;
-    statement.raw_execute()
+    if with_id {
+        statement.raw_bind_parameter(next, &put.id)?;
+        next += 1;
+    }
+    statement.raw_bind_parameter(next, put.seq as i64)?;
+    statement.raw_bind_parameter(next + 1, &put.clock)?;
+    Ok(next + 2)
 }

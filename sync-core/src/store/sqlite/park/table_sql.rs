@@ -4,7 +4,7 @@ use rusqlite::params_from_iter;
 
 use super::super::catalog::{Collation, Evaluated, Table};
 use super::super::engine::Engine;
-use super::super::refs::{Bound, RowSql, bound, is_null_key, value};
+use super::super::refs::{Bound, RowSql, bound, is_null_key, marks, value};
 use super::super::system::{clock_table, key_column, null_key_clock_table, quote};
 use super::links::Link;
 use super::row::LocalKey;
@@ -221,7 +221,7 @@ pub(crate) fn insert<'v>(
     positions: &[usize],
     values: impl IntoIterator<Item = &'v Value>,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    insert_as(engine, table, (RowSql::Insert, "INSERT"), positions, values)
+    insert_rows(engine, table, (RowSql::Insert, "INSERT", 1), positions, values)
 }
 
 /// The same, but refused where a conflict clause would put it in place of other rows, or drop it.
@@ -231,13 +231,26 @@ pub(crate) fn insert_or_abort<'v>(
     positions: &[usize],
     values: impl IntoIterator<Item = &'v Value>,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    insert_as(engine, table, (RowSql::InsertOrAbort, "INSERT OR ABORT"), positions, values)
+    insert_rows(engine, table, (RowSql::InsertOrAbort, "INSERT OR ABORT", 1), positions, values)
 }
 
-fn insert_as<'v>(
+/// Inserts so many rows of these columns, whose values come one row after another; refused as a whole where one of
+/// them is.
+pub(crate) fn insert_many_or_abort<'v>(
     engine: &Engine,
     table: &Table,
-    (form, verb): (RowSql, &str),
+    positions: &[usize],
+    rows: usize,
+    values: impl IntoIterator<Item = &'v Value>,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let form = (RowSql::InsertManyOrAbort, "INSERT OR ABORT", rows);
+    insert_rows(engine, table, form, positions, values)
+}
+
+fn insert_rows<'v>(
+    engine: &Engine,
+    table: &Table,
+    (form, verb, rows): (RowSql, &str, usize),
     positions: &[usize],
     values: impl IntoIterator<Item = &'v Value>,
 ) -> Result<Result<(), Refusal>, StoreError> {
@@ -247,8 +260,7 @@ fn insert_as<'v>(
         }
         let names = positions.iter().map(|&position| quote(&table.columns[position].name));
         let names = names.collect::<Vec<_>>().join(", ");
-        let marks = vec!["?"; positions.len()].join(", ");
-        format!("{verb} INTO {}({names}) VALUES({marks})", quote(&table.name))
+        format!("{verb} INTO {}({names}) VALUES {}", quote(&table.name), marks(rows, positions.len()))
     });
     let mut statement = engine.conn.prepare_cached(&sql)?;
     let values = values.into_iter().map(Bound);

@@ -140,7 +140,7 @@ pub fn put_clock(
     let bytes = clock.encode(&mut engine.sites);
     let seq = clock.seq() as i64;
     engine.changed.note(table_no);
-    let mut statement = engine.conn.prepare_cached(&clock_sql.put)?;
+    let mut statement = engine.conn.prepare_cached(&clock_sql.put.one)?;
     let key = key_params(local_key);
     if with_id {
         let id = compact_id(id, &mut engine.sites);
@@ -152,6 +152,45 @@ pub fn put_clock(
         note_dangling(engine, table_no, id)?;
         note_named(engine, table_no, local_key, id)?;
     }
+    Ok(())
+}
+
+/// Stores the clocks, as stored and with this largest log number, of rows that are new and whose keys name no
+/// other rows, under their local keys.
+///
+/// # Errors
+/// When the table is not tracked here, when another key has an id of these, or when the clock table
+/// cannot be written.
+pub(crate) fn put_new_clocks<'c>(
+    engine: &mut Engine,
+    table_no: u32,
+    seq: u64,
+    rows: impl Iterator<Item = (&'c [Value], &'c RowId, &'c [u8])>,
+) -> Result<(), StoreError> {
+    let sql = engine.sql(table_no).ok_or_else(|| untracked(table_no))?;
+    let with_id = engine.catalog.tables.get(&table_no).is_some_and(|table| table.is_surrogate());
+    engine.changed.note(table_no);
+    let sites = &mut engine.sites;
+    let stored: Vec<_> = rows
+        .map(|(key, id, clock)| {
+            let id = with_id.then(|| compact_id(id, sites));
+            (key, id, clock)
+        })
+        .collect();
+    sql.clock.put.put(&engine.conn, &stored, |statement, first, (key, id, clock)| {
+        let mut next = first;
+        for part in bound(key) {
+            statement.raw_bind_parameter(next, part)?;
+            next += 1;
+        }
+        if let Some(id) = id {
+            statement.raw_bind_parameter(next, id)?;
+            next += 1;
+        }
+        statement.raw_bind_parameter(next, seq as i64)?;
+        statement.raw_bind_parameter(next + 1, clock)?;
+        Ok(next + 2)
+    })?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod aside;
 mod clocks;
 mod dangling;
 mod identity;
+mod many;
 mod shadow;
 mod statements;
 mod values;
@@ -23,9 +24,11 @@ pub use alias::{
     shows_another, stands_for,
 };
 pub use aside::{aside, put_aside, put_winner, remove_aside, winner};
+pub(crate) use clocks::put_new_clocks;
 pub use clocks::{clock, clock_by_id, move_clock, put_clock, remove_clock, set_clock};
 pub use dangling::{dangling, forget_dangling, note_dangling};
 pub use identity::{is_null_key, key_value, local_key, meant_by, null_key, row_id, to_global, to_local};
+pub(crate) use many::{marks, rows_at_once};
 pub use shadow::{put_shadow, remove_shadow, remove_shadows, shadows};
 pub(crate) use statements::RowSql;
 pub use statements::{ClockSql, StatementCache, TableSql};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::super::catalog::Table;
 use super::super::engine::Engine;
 use super::super::system::{clock_table, key_column, key_columns_list, null_key_clock_table};
+use super::many::Rows;
 
 /// The statements about the clock table of a user table.
 #[derive(Debug)]
@@ -18,9 +19,9 @@ pub struct ClockSql {
     /// Id → `k, r`; empty where the key is the identity.
     pub by_id: String,
     /// Key, `[id,]` s, r; in place of what is there.
-    pub put: String,
+    pub put: Rows,
     /// The same, where nothing is there.
-    pub insert: String,
+    pub insert: Rows,
     /// Key, s, r; of a row that has a clock.
     pub set: String,
     /// Key.
@@ -40,13 +41,15 @@ pub struct TableSql {
 
 impl ClockSql {
     fn surrogate(name: String) -> Self {
+        let insert = format!("INSERT INTO {name}(k, id, s, r) VALUES");
         ClockSql {
             get: format!("SELECT id, r FROM {name} WHERE k = ?1"),
             by_id: format!("SELECT k, r FROM {name} WHERE id = ?1"),
-            insert: format!("INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)"),
-            put: format!(
-                "INSERT INTO {name}(k, id, s, r) VALUES(?1, ?2, ?3, ?4)
-                 ON CONFLICT(k) DO UPDATE SET id = excluded.id, s = excluded.s, r = excluded.r"
+            insert: Rows::new(&insert, 4, ""),
+            put: Rows::new(
+                &insert,
+                4,
+                " ON CONFLICT(k) DO UPDATE SET id = excluded.id, s = excluded.s, r = excluded.r",
             ),
             set: format!("UPDATE {name} SET s = ?2, r = ?3 WHERE k = ?1"),
             remove: format!("DELETE FROM {name} WHERE k = ?1"),
@@ -67,15 +70,13 @@ impl ClockSql {
             .map(|n| format!("{} = ?{}", key_column(n + 1), count + 1 + n))
             .collect::<Vec<_>>()
             .join(", ");
-        let marks = (1..=count + 2).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+        let insert = format!("INSERT INTO {name}({keys}, s, r) VALUES");
+        let replace = format!(" ON CONFLICT({keys}) DO UPDATE SET s = excluded.s, r = excluded.r");
         ClockSql {
             get: format!("SELECT r FROM {name} WHERE {}", matches(1)),
             by_id: String::new(),
-            insert: format!("INSERT INTO {name}({keys}, s, r) VALUES({marks})"),
-            put: format!(
-                "INSERT INTO {name}({keys}, s, r) VALUES({marks})
-                 ON CONFLICT({keys}) DO UPDATE SET s = excluded.s, r = excluded.r"
-            ),
+            insert: Rows::new(&insert, count + 2, ""),
+            put: Rows::new(&insert, count + 2, &replace),
             set: format!("UPDATE {name} SET s = ?{}, r = ?{} WHERE {}", count + 1, count + 2, matches(1)),
             remove: format!("DELETE FROM {name} WHERE {}", matches(1)),
             rename: format!("UPDATE {name} SET {set} WHERE {}", matches(1)),
@@ -108,6 +109,8 @@ pub(crate) enum RowSql {
     Insert,
     /// The same, whatever the schema's conflict clauses are.
     InsertOrAbort,
+    /// The same, of many rows.
+    InsertManyOrAbort,
     /// Some columns of a row, by its key.
     Update,
     /// The same, by its rowid.

@@ -6,6 +6,7 @@ use super::super::super::engine::Engine;
 use super::super::super::park::index;
 use super::super::super::park::links::Links;
 use super::super::super::park::work::fits;
+use super::super::super::refs::rows_at_once;
 use crate::id::RowId;
 use crate::store::StoreError;
 use crate::value::Value;
@@ -20,6 +21,8 @@ pub(super) struct Plan {
     pub(super) affinities: Vec<Affinity>,
     /// Whether other tables, or itself, refer to it.
     pub(super) is_parent: bool,
+    /// How many new rows are put in by one statement; `None`: each by its own.
+    pub(super) at_once: Option<usize>,
 }
 
 /// Whether rows may be concerned that no table shows.
@@ -51,7 +54,15 @@ impl Plan {
             free[position] = false;
         }
         let affinities = table.columns.iter().map(|column| affinity(&column.declared_type)).collect();
-        Some(Plan { table: table.clone(), free, affinities, is_parent: !links.to(table.no).is_empty() })
+        // A row that refers to others, or has an alias, is looked at by itself.
+        let alone = !links.from(table.no).is_empty() || table.named_key;
+        Some(Plan {
+            table: table.clone(),
+            free,
+            affinities,
+            is_parent: !links.to(table.no).is_empty(),
+            at_once: if alone { None } else { rows_at_once(table.columns.len()) },
+        })
     }
 
     /// Whether an id stands for a row of this table by itself.

@@ -25,6 +25,26 @@ pub(super) struct Merging<'a> {
     pub(super) change: &'a RowChange,
 }
 
+/// What became of a new row.
+pub(super) enum Inserted {
+    /// It is in its table.
+    Now,
+    /// It can be put in together with others.
+    Later(Together),
+    /// It has to be looked at together with other rows.
+    Not,
+}
+
+/// What is written for a new row besides the values of its change.
+#[derive(Debug)]
+pub(super) struct Together {
+    /// Of its key, where that is no cell, and of the cells.
+    pub(super) positions: Vec<usize>,
+    pub(super) at: LocalKey,
+    /// As stored.
+    pub(super) clock: Vec<u8>,
+}
+
 impl Merging<'_> {
     /// The column (number, position) of a cell that is no part of the row's identity.
     fn column(&self, cell: usize) -> Option<(u32, usize)> {
@@ -33,14 +53,15 @@ impl Merging<'_> {
         (!is_identity(&self.plan.table, &self.change.id, position)).then_some((number, position))
     }
 
-    /// Puts in a row that was never heard of. Answers whether it could.
+    /// Puts in a row that was never heard of, unless it can be put in with others: `may_wait`.
     pub(super) fn insert(
         &self,
         engine: &mut Engine,
         work: &Work,
         waiting: &Waiting,
         shown: &mut Shown,
-    ) -> Result<bool, StoreError> {
+        may_wait: bool,
+    ) -> Result<Inserted, StoreError> {
         let Merging { plan: Plan { table, is_parent, .. }, change, seq, .. } = *self;
         let life = change.life;
         let is_born = life.born.is_some() && life.died.is_none() && life.undone.is_none();
@@ -50,7 +71,7 @@ impl Merging<'_> {
             || waiting.dangling && table.is_surrogate()
             || waiting.aside && refs::aside(engine, table.no, &change.id)?.is_some()
         {
-            return Ok(false);
+            return Ok(Inserted::Not);
         }
         let most = change.cells.len() + table.key.len();
         let (mut positions, mut values) = (Vec::with_capacity(most), Vec::with_capacity(most));
@@ -63,31 +84,46 @@ impl Merging<'_> {
         let identity = positions.len();
         let mut clocks = Vec::with_capacity(change.cells.len());
         for (n, cell) in change.cells.iter().enumerate() {
-            let Some((column, position)) = self.column(n) else { return Ok(false) };
+            let Some((column, position)) = self.column(n) else { return Ok(Inserted::Not) };
             if table.integer_key() == Some(position) {
-                let Value::Integer(_) = cell.value else { return Ok(false) };
+                let Value::Integer(_) = cell.value else { return Ok(Inserted::Not) };
                 at = Some(Box::new([cell.value.clone()]));
             }
-            let Some(local) = self.local(engine, work, position, &cell.value)? else { return Ok(false) };
+            let Some(local) = self.local(engine, work, position, &cell.value)? else {
+                return Ok(Inserted::Not);
+            };
             positions.push(position);
             values.push(local);
             clocks.push(ColumnClock { column, version: cell.version, seq });
         }
-        let Some(at) = at else { return Ok(false) };
+        let Some(at) = at else { return Ok(Inserted::Not) };
+        clocks.sort_unstable_by_key(|cell| cell.column);
+        let clock = packed(table, &change.id, life, seq, &clocks);
+        if may_wait && self.is_shown_as_it_is(&positions, &values) {
+            let clock = clock.encode(&mut engine.sites);
+            return Ok(Inserted::Later(Together { positions, at, clock }));
+        }
         if !self.has_parents(engine, work, &positions, &values)?
             || table_sql::insert_or_abort(engine, table, &positions, values.iter().map(Cow::as_ref))?.is_err()
         {
-            return Ok(false);
+            return Ok(Inserted::Not);
         }
-        clocks.sort_unstable_by_key(|cell| cell.column);
         let written = change.cells.iter().map(|cell| &cell.value);
         let written = written.zip(positions[identity..].iter().zip(&values[identity..]));
         let written = written.map(|(merged, (&position, local))| (position, merged, local.as_ref()));
-        let mut clock = packed(table, &change.id, life, seq, &clocks);
-        clock.shadowed = self.put_shadows(engine, &at, written)?;
+        let clock = RowClock { shadowed: self.put_shadows(engine, &at, written)?, ..clock };
         refs::put_clock(engine, table.no, &at, &change.id, &clock)?;
         shown.note(table.no, at, true);
-        Ok(true)
+        Ok(Inserted::Now)
+    }
+
+    /// Whether the table shows these values as they were merged: none of them is a reference, or changes its type.
+    fn is_shown_as_it_is(&self, positions: &[usize], values: &[Cow<'_, Value>]) -> bool {
+        let Plan { table, affinities, .. } = self.plan;
+        positions.iter().zip(values).all(|(&position, value)| {
+            table.columns[position].reference.is_none()
+                && (table.integer_key() == Some(position) || !may_change(affinities[position], value))
+        })
     }
 
     /// The local form of a value, where it is known without rows under work.
