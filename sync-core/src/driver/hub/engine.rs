@@ -17,7 +17,7 @@ use super::connection::{Connection, Happened, Order};
 use super::control::Control;
 use super::counters::Counters;
 use super::options::HubOptions;
-use super::rate::Rates;
+use super::rate::{Rates, too_fast};
 use super::requests::{Pace, Requests};
 use crate::admission::{Admission, refused};
 use crate::clock::Now;
@@ -76,14 +76,6 @@ impl Open {
     fn spender(&self) -> Option<String> {
         let (admitted, request) = (self.admitted.as_ref()?, self.request.as_ref()?);
         Some(if admitted.binds_site { admitted.identity.clone() } else { request.site.to_string() })
-    }
-}
-
-fn too_fast(wait: Duration) -> WireError {
-    WireError {
-        code: ErrorCode::Overloaded,
-        message: "more rows than may come in a time; what came is taken, the rest may follow".to_owned(),
-        retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::wire::{ErrorCode, WireError};
+
 /// How many rows an identity may bring, over all its sessions.
 ///
 /// Whoever has brought more is told to come back when it has room again. What it brought is taken, and it goes on
@@ -49,6 +51,15 @@ impl Rates {
         let burst = Duration::from_secs(1).saturating_mul(limit.burst) / limit.rows_per_second.max(1);
         let over = self.spent_until.get(who)?.checked_sub(now.saturating_add(burst))?;
         (!over.is_zero()).then_some(over)
+    }
+}
+
+/// What a connection is told whose share is used up for so long.
+pub(super) fn too_fast(wait: Duration) -> WireError {
+    WireError {
+        code: ErrorCode::Overloaded,
+        message: "more rows than may come in a time; what came is taken, the rest may follow".to_owned(),
+        retry_after_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1)),
     }
 }
 
