@@ -22,13 +22,13 @@ if ! gungraun-runner --version 2>/dev/null | grep -qF " $version"; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-counts=$target/guard
+counts=$(realpath -m "$target")/guard
 rm -rf "$counts"
 # Linking takes longer than the whole count; and the counts are those of this setting.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! GUNGRAUN_HOME="$PWD/$counts" GUNGRAUN_PARALLEL=2 cargo bench -q -p pocketsync-benches --bench instructions >"$log" 2>&1; then
+if ! GUNGRAUN_HOME="$counts" GUNGRAUN_PARALLEL=2 cargo bench -q -p pocketsync-benches --bench instructions >"$log" 2>&1; then
   cat "$log" >&2
   exit 1
 fi
