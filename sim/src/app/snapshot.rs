@@ -20,8 +20,7 @@ pub struct Snapshot {
 /// A row, and how it is found.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Row {
-    pub(super) cells: Vec<Value>,
-    pub(super) copies: u32,
+    pub(super) view: RowView,
     /// The values of its key's columns.
     pub(super) key: Vec<Value>,
 }
@@ -57,15 +56,16 @@ impl Snapshot {
                 let cells: Vec<Value> = (row.iter().zip(&table.columns))
                     .map(|(value, column)| shown(value, &column.role, &tags))
                     .collect();
-                let row = Row { cells, copies: 1, key };
+                let view = RowView { cells, copies: 1, unheld: unheld(table, &row) };
+                let row = Row { view, key };
                 match named.get_mut(&name) {
                     None => drop(named.insert(name, row)),
                     Some(twin) => {
-                        let copies = twin.copies + 1;
-                        if row.cells < twin.cells {
+                        let copies = twin.view.copies + 1;
+                        if row.view.cells < twin.view.cells {
                             *twin = row;
                         }
-                        twin.copies = copies;
+                        twin.view.copies = copies;
                     }
                 }
             }
@@ -84,9 +84,7 @@ impl Snapshot {
         let tables = self.tables.into_iter().enumerate();
         tables
             .flat_map(|(table, rows)| {
-                rows.into_iter().map(move |(name, row)| {
-                    (RowTag { table, name }, RowView { cells: row.cells, copies: row.copies })
-                })
+                rows.into_iter().map(move |(name, row)| (RowTag { table, name }, row.view))
             })
             .collect()
     }
@@ -147,12 +145,26 @@ fn shown(value: &Value, role: &Role, tags: &[BTreeMap<Value, String>]) -> Value 
     match role {
         Role::RowKey => Value::Null,
         Role::Absent => absent(),
-        Role::Reference { table } if *value != Value::Null => match tags[*table].get(value) {
+        Role::Reference { table, .. } if *value != Value::Null => match tags[*table].get(value) {
             Some(tag) => Value::text(tag),
             None => Value::text(&format!("?{}", word(value))),
         },
         _ => value.clone(),
     }
+}
+
+/// What the table holds in references that no foreign key holds in this row.
+fn unheld(table: &TableShape, row: &[Value]) -> BTreeMap<usize, Value> {
+    let columns = table.columns.iter().enumerate();
+    let is_unheld = |column: usize, with: &[usize]| {
+        row[column] != Value::Null && with.iter().any(|&other| row[other] == Value::Null)
+    };
+    columns
+        .filter_map(|(column, declared)| match &declared.role {
+            Role::Reference { with, .. } if is_unheld(column, with) => Some((column, row[column].clone())),
+            _ => None,
+        })
+        .collect()
 }
 
 fn word(value: &Value) -> String {
@@ -165,4 +177,53 @@ fn word(value: &Value) -> String {
 /// An identifier in SQL.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQL: &str = "
+        CREATE TABLE shop(id INTEGER PRIMARY KEY, tag TEXT NOT NULL);
+        CREATE TABLE day(shop INTEGER REFERENCES shop, at TEXT, PRIMARY KEY(shop, at)) WITHOUT ROWID;
+        CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER, at TEXT,
+          FOREIGN KEY (shop, at) REFERENCES day);";
+
+    fn sale(rows: &str) -> RowView {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(&format!("{SQL} {rows}")).unwrap();
+        let rows = Snapshot::read(&conn, &Shape::of_sql(SQL).unwrap()).unwrap().into_rows();
+        rows[&RowTag { table: 2, name: "r1".to_owned() }].clone()
+    }
+
+    #[test]
+    fn an_integer_that_no_key_holds_is_the_same_whoever_stands_under_it() {
+        let nothing = sale("INSERT INTO sale VALUES (1, 'r1', 3, NULL)");
+        let stranger = sale("INSERT INTO shop VALUES (3, 'r2'); INSERT INTO sale VALUES (1, 'r1', 3, NULL)");
+        assert_eq!((&nothing.cells[2], &stranger.cells[2]), (&Value::text("?3"), &Value::text("r2")));
+        assert!(nothing.shows_same(&stranger, 2) && stranger.shows_same(&nothing, 2));
+        let other = sale("INSERT INTO sale VALUES (1, 'r1', 4, NULL)");
+        assert!(!other.shows_same(&stranger, 2) && !nothing.shows_same(&other, 2));
+        // The same row under another integer.
+        let renumbered =
+            sale("INSERT INTO shop VALUES (4, 'r2'); INSERT INTO sale VALUES (1, 'r1', 4, NULL)");
+        assert!(renumbered.shows_same(&stranger, 2));
+    }
+
+    #[test]
+    fn an_integer_that_a_key_holds_is_the_row_under_it() {
+        let held = |shop: &str| {
+            sale(&format!(
+                "INSERT INTO shop VALUES (3, '{shop}'); INSERT INTO day VALUES (3, 'k1');
+                 INSERT INTO sale VALUES (1, 'r1', 3, 'k1')"
+            ))
+        };
+        let unheld = sale("INSERT INTO sale VALUES (1, 'r1', 3, NULL)");
+        assert_eq!((held("r2").unheld.len(), unheld.unheld.len()), (0, 1));
+        assert!(held("r2").shows_same(&held("r2"), 2));
+        assert!(!held("r2").shows_same(&held("r3"), 2));
+        assert!(!held("r2").shows_same(&unheld, 2) && !unheld.shows_same(&held("r2"), 2));
+        let null = sale("INSERT INTO sale VALUES (1, 'r1', NULL, 'k1')");
+        assert!(null.unheld.is_empty() && !null.shows_same(&unheld, 2));
+    }
 }

@@ -152,7 +152,7 @@ impl<'a> Writer<'a> {
         for &column in columns {
             let name = quote(&self.table.columns[column].name);
             let put = match self.merging(column) {
-                Some(merging) => merging.change(row.cells.get(column)?, &mut self.chance),
+                Some(merging) => merging.change(row.view.cells.get(column)?, &mut self.chance),
                 None => Put::Value(self.value(column)?),
             };
             let (set, value) = match put {
@@ -202,7 +202,7 @@ impl<'a> Writer<'a> {
                 let at = self.chance.below(values.len() as u64) as usize;
                 values.get(at)?.clone()
             }
-            Role::Reference { table } => {
+            Role::Reference { table, .. } => {
                 let parents = &self.rows.tables[*table];
                 let wants_null = column.nullable && self.chance.below(NULLS) == 0;
                 let at = self.chance.below(parents.len() as u64) as usize;

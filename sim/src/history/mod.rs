@@ -141,7 +141,8 @@ pub struct Commit {
     pub wall_ms: u64,
     /// How the visible rows of the device differ after it from before it: also what triggers and
     /// foreign-key actions of the schema did. A row that was deleted and inserted again under the
-    /// same tag is two effects.
+    /// same tag is two effects. Who comes or goes under the integer of a reference that no foreign key
+    /// holds did nothing to the row that has it.
     pub effects: Vec<Effect>,
 }
 

@@ -12,7 +12,9 @@ use crate::story::DeviceNo;
 pub type Rows = BTreeMap<RowTag, RowView>;
 
 /// A row that a device shows.
-#[derive(Clone, PartialEq, Debug)]
+///
+/// Two that are equal [show the same](RowView::shows_same), but not the other way around.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct RowView {
     /// Its cells, in the order of the table's columns in the shape. A reference is the tag of the
     /// row that it points at, as text; the row's own integer key is NULL, since it differs between
@@ -20,6 +22,23 @@ pub struct RowView {
     pub cells: Vec<Value>,
     /// How many rows with this tag there are: more than one is a row twice.
     pub copies: u32,
+    /// By column, what the table itself holds in references that are not NULL and that no foreign key
+    /// holds in this row, because another column of the key is NULL.
+    pub unheld: BTreeMap<usize, Value>,
+}
+
+impl RowView {
+    /// Whether a cell shows the same in two views of a row.
+    ///
+    /// A reference that no foreign key holds may point at nothing. It is the plain integer then that the
+    /// table holds, the same on every device. Integers are each device's own, so here or there a row may
+    /// have it, and nothing that is visible tells such a stranger from what a cell refers to. So cells
+    /// are the same too if no foreign key holds either of them and their tables hold the same value.
+    pub fn shows_same(&self, other: &RowView, column: usize) -> bool {
+        let unheld = self.unheld.get(&column);
+        self.cells.get(column) == other.cells.get(column)
+            || unheld.is_some() && unheld == other.unheld.get(&column)
+    }
 }
 
 /// How a device looks.

@@ -109,7 +109,11 @@ fn rows(shape: &Shape, store: &MemoryStore, scope: &Scope) -> Rows {
             let name = name_of(&id, tag.map(|tag| &cells[tag]));
             let cells = cells_of(table, &id, |index| std::mem::replace(&mut cells[index], Value::Null));
             let row = rows.entry(RowTag { table: number, name });
-            row.and_modify(|row| row.copies += 1).or_insert(RowView { cells, copies: 1 });
+            row.and_modify(|row| row.copies += 1).or_insert(RowView {
+                cells,
+                copies: 1,
+                ..RowView::default()
+            });
         });
     }
     rows

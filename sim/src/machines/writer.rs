@@ -223,7 +223,7 @@ impl Writer<'_, '_> {
             Role::Pool(values) => {
                 values.get(draw.below(values.len() as u64) as usize).cloned().unwrap_or(Value::Null)
             }
-            Role::Reference { table } => {
+            Role::Reference { table, .. } => {
                 let part = (draw.next() >> 11) as f64 / (1u64 << 53) as f64;
                 match self.pick(*table, part) {
                     Some((name, _)) => Value::text(&name),

@@ -121,7 +121,7 @@ impl Model {
         let shape = self.shape();
         let Key::Natural { columns } = &shape.tables[row.tag.table].key else { return false };
         row.tag.name.split('|').zip(columns).any(|(name, &column)| {
-            let Role::Reference { table } = shape.tables[row.tag.table].columns[column].role else {
+            let Role::Reference { table, .. } = shape.tables[row.tag.table].columns[column].role else {
                 return false;
             };
             let joined = scope.find(&RowTag { table, name: name.to_owned() });

@@ -175,7 +175,9 @@ impl Scope {
             })
         };
         let orphaned = |&column: &usize| {
-            let Role::Reference { table } = shape.tables[table].columns[column].role else { return false };
+            let Role::Reference { table, .. } = shape.tables[table].columns[column].role else {
+                return false;
+            };
             let besides = |value: &&Value| {
                 but_for.is_none_or(|tag| tag.table != table || **value != Value::text(&tag.name))
             };

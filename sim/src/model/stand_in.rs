@@ -92,7 +92,7 @@ impl Scope {
             if theirs == ours {
                 return true;
             }
-            let Role::Reference { table: parent } = shape.tables[table].columns[column].role else {
+            let Role::Reference { table: parent, .. } = shape.tables[table].columns[column].role else {
                 return false;
             };
             if alike(&theirs, &ours) {

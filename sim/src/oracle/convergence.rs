@@ -5,6 +5,9 @@
 //! with the hub. Before that, two devices that have merged the same state and folded everything
 //! must show the same: what a table shows is a function of what was merged.
 //!
+//! Cells are [the same](crate::history::RowView::shows_same) where they show the same value, or refer to the same row; a
+//! reference that no foreign key holds, also where the tables hold the same integer.
+//!
 //! Devices on different versions of the schema are compared in what both have; what either parks is its own business then,
 //! since tables that it does not have are parked there.
 
@@ -47,10 +50,8 @@ impl Convergence {
 
 /// Whether two devices show the same and park the same, as far as their versions of the schema have it in common.
 pub(crate) fn shows_same(shape: &Shape, one: &DeviceView, other: &DeviceView) -> bool {
-    if shape.versions.is_empty() {
-        return one.rows == other.rows && one.parked == other.parked;
-    }
-    same_rows(shape, one, other).is_ok() && (one.version != other.version || one.parked == other.parked)
+    (one.version != other.version || one.parked == other.parked)
+        && (one.rows == other.rows || same_rows(shape, one, other).is_ok())
 }
 
 fn same_rows(shape: &Shape, first: &DeviceView, other: &DeviceView) -> Result<(), String> {
@@ -68,8 +69,11 @@ fn shows_all(shape: &Shape, here: &DeviceView, there: &DeviceView) -> Result<(),
             return Err(format!("{} shows {name}, {} does not", here.device, there.device));
         };
         let cells = row.cells.iter().zip(&their.cells).enumerate();
-        let differ = |ours, theirs| ours != theirs && !is_absent(ours) && !is_absent(theirs);
-        let differing = cells.filter(|(_, (ours, theirs))| differ(*ours, *theirs)).map(|(column, values)| {
+        let both_have = |ours, theirs| !is_absent(ours) && !is_absent(theirs);
+        let differing = cells.filter(|(column, (ours, theirs))| {
+            ours != theirs && both_have(*ours, *theirs) && !row.shows_same(their, *column)
+        });
+        let differing = differing.map(|(column, values)| {
             format!("{} is {:.60} and {:.60}", words::cell(shape, tag, column), values.0, values.1)
         });
         let mut differing: Vec<String> = differing.collect();

@@ -109,6 +109,10 @@ impl Trace {
             self.number(row.copies.into());
             self.number(row.cells.len() as u64);
             row.cells.iter().for_each(|cell| self.value(cell));
+            for (column, value) in &row.unheld {
+                self.number(*column as u64);
+                self.value(value);
+            }
         }
         self.number(clocks.len() as u64);
         for (row, clock) in clocks {

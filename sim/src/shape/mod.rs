@@ -107,6 +107,9 @@ pub enum Role {
     Reference {
         /// The index of the table in [`Shape::tables`].
         table: usize,
+        /// The columns, by their indexes, without which no foreign key says anything of this one: SQLite
+        /// lets a composite key be where a part of it is NULL. None where a key is of this column alone.
+        with: Vec<usize>,
     },
     /// This version of the schema does not have it.
     Absent,

@@ -61,8 +61,12 @@ fn wish(table: &Table, column: usize, names: &[&str], parents: &[TableShape]) ->
     {
         return Role::RowKey;
     }
-    if let Some(role) = table.references.iter().find_map(|key| reference(key, column, names, parents)) {
-        return role;
+    match table.references.iter().find_map(|key| reference(key, column, names, parents)) {
+        Some(Role::Reference { table: parent, .. }) => {
+            return Role::Reference { table: parent, with: always_with(table, column) };
+        }
+        Some(role) => return role,
+        None => {}
     }
     if let CatalogKey::Declared(key) = &table.key
         && let Some(part) = key.columns.iter().position(|part| *part == column)
@@ -88,7 +92,7 @@ fn reference(key: &ForeignKey, column: usize, names: &[&str], parents: &[TableSh
     let parent = names.iter().position(|name| name.eq_ignore_ascii_case(&key.parent))?;
     // A table that refers to itself, or comes later in a cycle, has no shape yet.
     let Some(shape) = parents.get(parent) else {
-        return (key.columns.len() == 1).then_some(Role::Reference { table: parent });
+        return (key.columns.len() == 1).then_some(Role::Reference { table: parent, with: Vec::new() });
     };
     let parent_key: &[usize] = match &shape.key {
         Key::Surrogate { column } => std::slice::from_ref(column),
@@ -99,13 +103,24 @@ fn reference(key: &ForeignKey, column: usize, names: &[&str], parents: &[TableSh
         None => *parent_key.get(part)?,
     };
     if parent_key == [there] && key.columns.len() == 1 {
-        return Some(Role::Reference { table: parent });
+        return Some(Role::Reference { table: parent, with: Vec::new() });
     }
     match &shape.columns[there].role {
         Role::KeyPart { pool } => Some(Role::Pool((0..*pool).map(key_part).collect())),
         role @ (Role::Pool(_) | Role::Reference { .. }) => Some(role.clone()),
         _ => None,
     }
+}
+
+/// The other columns of all foreign keys that cover a column.
+fn always_with(table: &Table, column: usize) -> Vec<usize> {
+    let covers = |key: &ForeignKey, column: usize| key.columns.iter().any(|(here, _)| *here == column);
+    let others = (0..table.columns.len()).filter(|other| *other != column);
+    others
+        .filter(|other| {
+            table.references.iter().filter(|key| covers(key, column)).all(|key| covers(key, *other))
+        })
+        .collect()
 }
 
 /// Tries the wishes on the table itself. Where a CHECK, a type or a trigger refuses some values, the

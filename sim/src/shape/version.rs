@@ -195,7 +195,8 @@ impl Known {
             };
             for (column, declared) in table.columns.iter().enumerate() {
                 let mut declared = declared.clone();
-                if let Role::Reference { table } = &mut declared.role {
+                if let Role::Reference { table, with } = &mut declared.role {
+                    with.iter_mut().for_each(|column| *column = at(*column));
                     *table = names[&shape.tables[*table].name.to_ascii_lowercase()].0;
                 }
                 here.columns[at(column)] = declared;
@@ -320,8 +321,25 @@ mod tests {
         assert_eq!(names(shape.tables_at(0)), ["note(id tag title  draft)", "(  )", "old(name)"]);
         assert_eq!(names(shape.tables_at(1)), ["note(id tag heading  )", "(  )", "()"]);
         assert_eq!(names(shape.tables_at(2)), ["note(id tag heading stars )", "mark(id tag note)", "()"]);
-        assert_eq!(shape.tables[1].columns[2].role, Role::Reference { table: 0 });
+        assert_eq!(shape.tables[1].columns[2].role, Role::Reference { table: 0, with: Vec::new() });
         assert_eq!(shape.default_of(0, 3), Some(&Value::Integer(3)));
         assert_eq!((shape.default_of(0, 2), shape.default_of(0, 4)), (None, Some(&Value::Null)));
+    }
+
+    #[test]
+    fn a_composite_reference_knows_its_other_columns_in_every_version() {
+        let base = "CREATE TABLE shop(id INTEGER PRIMARY KEY, tag TEXT NOT NULL);
+                    CREATE TABLE day(shop INTEGER REFERENCES shop, at TEXT, PRIMARY KEY(shop, at)) WITHOUT ROWID;
+                    CREATE TABLE sale(id INTEGER PRIMARY KEY, tag TEXT NOT NULL, note TEXT, shop INTEGER, at TEXT,
+                      FOREIGN KEY (shop, at) REFERENCES day)";
+        let shape = Shape::of_versions(base, &[], &[step("ALTER TABLE sale DROP COLUMN note")]);
+        let shape = shape.expect("it makes sense");
+        for version in 0..2 {
+            let sale = &shape.tables_at(version)[2];
+            let at = |name: &str| sale.columns.iter().position(|column| column.name == name);
+            let shop = &sale.columns[at("shop").expect("shop")];
+            assert_eq!(shop.role, Role::Reference { table: 0, with: vec![at("at").expect("at")] });
+            assert_eq!(at("at"), Some(3), "the dropped column comes last");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! convergence, liveness, honest_status, journal_empties, constraints.
 
-use crate::told::{caught_by, passes};
+use crate::told::{caught_by, passes, verdict};
 
 const ONE: &str = "1 d0 started\n 1 d1 started\n 10 d0 t1 + list r1 w1\n";
 
@@ -18,6 +18,35 @@ fn everyone_shows_the_same_in_the_end() {
     caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1: -"));
     caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1[parked=1]: list r1 w1"));
     caught_by("convergence", &format!("{ONE} 90 settled d0: list r1 w1 | d1[clock=other]: list r1 w1"));
+}
+
+#[test]
+fn an_integer_that_no_key_holds_means_the_same_whoever_stands_under_it() {
+    let told = "10 d0 t1 + list r1 w1; + list r2 w2; + item r3 ?3 w3 w4\n";
+    let lists = "list r1 w1, list r2 w2";
+    let looks = |phase: &str, here: &str, there: &str| {
+        let item = |shown: &str| format!("{lists}, item r3 {shown} w3 w4");
+        format!("{told} 20 {phase} d0: {} | d1: {}", item(here), item(there))
+    };
+    for phase in ["look", "settled"] {
+        passes(&looks(phase, "?3=3", "@r1=3"));
+        passes(&looks(phase, "@r1=3", "?3=3"));
+        passes(&looks(phase, "@r1=3", "@r2=3"));
+    }
+    let differ = |here: &str, there: &str| {
+        let found = verdict(&looks("settled", here, there)).map(|(oracle, what)| format!("{oracle}: {what}"));
+        let rows = "convergence: on d0 and d1, item r3.list is";
+        assert!(found.as_ref().is_some_and(|what| what.starts_with(rows)), "{here} and {there}: {found:?}");
+    };
+    // Another integer.
+    differ("?3=3", "?4=4");
+    differ("?3=3", "@r1=4");
+    // References that are held, to different rows, whatever the integer; and one that only one of them holds.
+    differ("@r1", "@r2");
+    differ("@r1", "?3");
+    differ("@r1", "?3=3");
+    differ("?3=3", "@r1");
+    differ("@-", "?3=3");
 }
 
 #[test]

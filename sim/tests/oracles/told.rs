@@ -13,7 +13,8 @@
 //!
 //! Flags of a device in a look: `behind` (has not caught up), `offline` (does not claim to be in
 //! sync), `pending=N`, `journal=N`, `staged=N`, `parked=N`, `clock=WORD` (has merged something
-//! else), `broken` (a database with complaints), `derived=WORDS` (what follows from the tables does not), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times.
+//! else), `broken` (a database with complaints), `derived=WORDS` (what follows from the tables does not), `log=list.name.w1 list.name.w2` (what its conflict log has; not looked at if not said). `xN` after a row: it is there N times. `@r1=3`: a
+//! reference that no foreign key holds, and what the table itself holds there, which is all that is merged of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ fn shape() -> Shape {
     };
     let words = Role::Pool(vec![Value::text("work"), Value::text("home")]);
     let (id, tag) = (("id", Role::RowKey), ("tag", Role::Tag));
-    let refers = |table| Role::Reference { table };
+    let refers = |table| Role::Reference { table, with: Vec::new() };
     let merges = |merge, kind| Role::Merges { merge, kind, begin: Vec::new() };
     Shape {
         sql: SQL.to_owned(),
@@ -259,7 +260,7 @@ impl Teller {
         let shown: BTreeMap<RowTag, RowView> =
             rows.split(',').filter(|row| row.trim() != "-").map(|row| self.row(row)).collect();
         let mut clocks: BTreeMap<String, String> =
-            shown.iter().map(|(tag, row)| (tag.to_string(), format!("{row:?}"))).collect();
+            shown.iter().map(|(tag, row)| (tag.to_string(), format!("{:?}", merged(row)))).collect();
         clocks.extend(flags.get("clock").map(|word| ("?".to_owned(), (*word).to_owned())));
         let live = !flags.contains_key("offline");
         DeviceView {
@@ -308,9 +309,26 @@ impl Teller {
             words.pop();
         }
         let tag = self.tag(words[0], words[1]);
-        let cells = self.cells(&tag, &words[2..]);
-        (tag, RowView { cells, copies: copies.unwrap_or(1) })
+        let (shown, held): (Vec<&str>, Vec<Option<&str>>) = words[2..]
+            .iter()
+            .map(|word| word.split_once('=').map_or((*word, None), |(shown, held)| (shown, Some(held))))
+            .unzip();
+        let cells = self.cells(&tag, &shown);
+        // What has a key of its own is told by its name: the words are the cells after it.
+        let first = cells.len() - held.len();
+        let held = held.into_iter().enumerate().filter_map(|(at, held)| Some((first + at, held?)));
+        let unheld = held.map(|(column, held)| (column, Value::Integer(held.parse().expect("an integer"))));
+        (tag, RowView { cells, copies: copies.unwrap_or(1), unheld: unheld.collect() })
     }
+}
+
+/// What was merged of a row that looks like this.
+fn merged(row: &RowView) -> RowView {
+    let mut merged = row.clone();
+    for (&column, held) in &row.unheld {
+        merged.cells[column] = held.clone();
+    }
+    merged
 }
 
 fn value(role: &Role, word: &str) -> Value {

@@ -15,6 +15,11 @@ fn pool<'a>(shape: &'a Shape, table: &str, column: &str) -> &'a [Value] {
     }
 }
 
+/// What a column is that refers to this table by a key of its own.
+fn to(table: usize) -> Role {
+    Role::Reference { table, with: Vec::new() }
+}
+
 fn shape_of(sql: &str) -> Shape {
     Shape::of_sql(sql).expect("a schema that can be simulated")
 }
@@ -26,7 +31,7 @@ fn every_built_in_schema_is_written_in_all_its_tables() {
         assert_eq!(shape.notes(), Vec::<String>::new(), "{name}");
         for (index, table) in shape.tables.iter().enumerate() {
             for column in &table.columns {
-                if let Role::Reference { table: parent } = column.role {
+                if let Role::Reference { table: parent, .. } = column.role {
                     assert!(parent <= index, "{name}: {} comes before its parent", table.name);
                 }
             }
@@ -46,11 +51,11 @@ fn todo_has_the_roles_that_its_constraints_say() {
     assert_eq!(role(&shape, "items", "due"), &Role::Free(Kind::Integer));
     assert_eq!(role(&shape, "items", "estimate"), &Role::Free(Kind::Real));
     let lists = shape.table("lists").expect("lists");
-    assert_eq!(role(&shape, "items", "list_id"), &Role::Reference { table: lists });
+    assert_eq!(role(&shape, "items", "list_id"), &to(lists));
     assert!(pool(&shape, "labels", "name").len() > 1);
     assert!(matches!(role(&shape, "tags", "name"), Role::KeyPart { .. }));
     let tags = shape.table("tags").expect("tags");
-    assert_eq!(role(&shape, "item_tags", "tag"), &Role::Reference { table: tags });
+    assert_eq!(role(&shape, "item_tags", "tag"), &to(tags));
     assert_eq!(
         shape.tables[shape.table("item_tags").expect("item_tags")].key,
         Key::Natural { columns: vec![0, 1] }
@@ -80,8 +85,30 @@ fn a_key_without_case_comes_in_both_spellings() {
 fn a_composite_reference_draws_from_the_values_of_its_parent() {
     let shape = shape_of(builtin("relational").expect("relational"));
     let contracts = shape.table("contracts").expect("contracts");
-    assert_eq!(role(&shape, "receipts", "contract_id"), &Role::Reference { table: contracts });
+    let receipts = &shape.tables[shape.table("receipts").expect("receipts")];
+    let month = receipts.columns.iter().position(|column| column.name == "month").expect("month");
+    let with_month = Role::Reference { table: contracts, with: vec![month] };
+    assert_eq!(role(&shape, "receipts", "contract_id"), &with_month);
+    // Its own key holds it, whatever the composite one of others.
+    assert_eq!(role(&shape, "payments", "contract_id"), &to(contracts));
     assert_eq!(pool(&shape, "receipts", "month")[0], Value::text("k0"));
+}
+
+#[test]
+fn a_reference_depends_on_what_all_of_its_foreign_keys_need() {
+    let shape = shape_of(
+        "CREATE TABLE shop (id INTEGER PRIMARY KEY, tag TEXT NOT NULL);
+         CREATE TABLE day (shop INTEGER REFERENCES shop, at TEXT, PRIMARY KEY (shop, at)) WITHOUT ROWID;
+         CREATE TABLE sale (id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER, at TEXT, till TEXT,
+           FOREIGN KEY (shop, at) REFERENCES day);
+         CREATE TABLE alone (id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER REFERENCES shop, at TEXT,
+           FOREIGN KEY (shop, at) REFERENCES day);
+         CREATE TABLE either (id INTEGER PRIMARY KEY, tag TEXT NOT NULL, shop INTEGER, at TEXT, till TEXT,
+           FOREIGN KEY (shop, at) REFERENCES day, FOREIGN KEY (shop, till) REFERENCES day);",
+    );
+    assert_eq!(role(&shape, "sale", "shop"), &Role::Reference { table: 0, with: vec![3] });
+    assert_eq!(role(&shape, "alone", "shop"), &to(0));
+    assert_eq!(role(&shape, "either", "shop"), &to(0));
 }
 
 #[test]
@@ -131,8 +158,8 @@ fn parents_come_first_whatever_the_order_of_the_statements() {
     );
     let names: Vec<&str> = shape.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(role(&shape, "b", "a"), &Role::Reference { table: 0 });
-    assert_eq!(role(&shape, "b", "b"), &Role::Reference { table: 1 });
+    assert_eq!(role(&shape, "b", "a"), &to(0));
+    assert_eq!(role(&shape, "b", "b"), &to(1));
 }
 
 #[test]

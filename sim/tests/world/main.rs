@@ -3,5 +3,6 @@
 mod converges;
 mod faults;
 mod parts;
+mod references;
 mod support;
 mod without_a_hub;

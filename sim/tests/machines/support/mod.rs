@@ -55,7 +55,10 @@ pub fn shape() -> Arc<Shape> {
     );
     let finding = integer(
         "finding",
-        vec![column("visit", Role::Reference { table: 0 }), column("what", Role::Free(Kind::Text))],
+        vec![
+            column("visit", Role::Reference { table: 0, with: Vec::new() }),
+            column("what", Role::Free(Kind::Text)),
+        ],
     );
     let stock = TableShape {
         name: "stock".to_owned(),

@@ -201,7 +201,8 @@ impl World<'_> {
         let name = format!("r{}", write.id.0);
         let cells = vec![Value::Null, Value::text(&name), Value::Integer(write.id.0 as i64)];
         let row = RowTag { table: 0, name };
-        self.rows[device.0 as usize].insert(row.clone(), RowView { cells: cells.clone(), copies: 1 });
+        self.rows[device.0 as usize]
+            .insert(row.clone(), RowView { cells: cells.clone(), copies: 1, ..RowView::default() });
         Effect { row, did: Did::Inserted { cells } }
     }
 
