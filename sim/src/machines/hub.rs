@@ -49,7 +49,9 @@ impl HubNode {
         let mut config = HubConfig::default();
         // Room for everyone, with connections that were lost and not yet given up.
         config.max_connections = config.max_connections.max(devices.saturating_mul(4));
-        config.max_sessions_per_scope = config.max_sessions_per_scope.max(devices.saturating_mul(2));
+        let sessions = devices.saturating_mul(2);
+        config.max_sessions_per_scope = config.max_sessions_per_scope.max(sessions);
+        config.max_sessions_per_identity = config.max_sessions_per_identity.max(sessions);
         let mut site = [0; 16];
         let mut draw = Draw::new(seed, Purpose::Site, OWNER, 0);
         site[..8].copy_from_slice(&draw.next().to_le_bytes());

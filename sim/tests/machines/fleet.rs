@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::support::{FieldTeam, MINUTE, Teller, must_converge};
+use crate::support::{FieldTeam, MINUTE, SECOND, Teller, must_converge};
+use pocketsync_core::hub::HubConfig;
 use pocketsync_sim::engine::Engine;
 use pocketsync_sim::machines::Machines;
 use pocketsync_sim::oracle::{Case, Judge};
 use pocketsync_sim::shape::Shape;
+use pocketsync_sim::story::Act;
 
 #[test]
 fn two_hundred_devices_of_field_teams_converge() {
@@ -15,6 +17,15 @@ fn two_hundred_devices_of_field_teams_converge() {
     assert_eq!(seen.settled, 10, "every scope is looked at in the end");
     assert!(outcome.measures.transactions > 1_000 && seen.max_rows > 20);
     assert!(outcome.measures.converged_after_ms.is_some());
+}
+
+/// All devices go by one identity: more of them than a hub lets one have are online at once in the end.
+#[test]
+fn more_devices_than_an_identity_may_have_sessions_converge() {
+    let devices = HubConfig::default().max_sessions_per_identity + 10;
+    let mut teller = Teller::new(5, devices, 20 * SECOND);
+    teller.write(2 * SECOND, 0, 0, Act::Insert);
+    must_converge(&teller.tell());
 }
 
 #[test]
